@@ -1,0 +1,45 @@
+"""Make, find and revoke API keys. A key is shown once; only its SHA-256 is kept (it is 256 random bits)."""
+
+import hashlib
+import secrets
+from datetime import timedelta
+
+from django.db.models import Q
+from django.utils import timezone
+
+from ecomai.models import ApiKey, Store, User
+
+PREFIX = {ApiKey.Kind.PUBLISHABLE: "pk_", ApiKey.Kind.SECRET: "sk_"}
+
+
+def digest(secret: str) -> str:
+    """SHA-256 of a high-entropy secret, hex."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def create(
+    *, store: Store, kind: str, name: str, origins: list[str] | None = None, by: User | None = None
+) -> tuple[ApiKey, str]:
+    """A new key and its secret, which can't be shown again."""
+    secret = PREFIX[ApiKey.Kind(kind)] + secrets.token_urlsafe(32)
+    key = ApiKey.objects.create(
+        store=store, kind=kind, name=name, prefix=secret[:10], key_hash=digest(secret), origins=origins or [],
+        created_by=by,
+    )  # fmt: skip
+    return key, secret
+
+
+def find(secret: str) -> ApiKey | None:
+    """The live key of that secret; notes its use at most once a minute."""
+    key = ApiKey.objects.select_related("store").filter(key_hash=digest(secret), revoked_at=None).first()
+    if key:
+        now = timezone.now()
+        ApiKey.objects.filter(pk=key.pk).filter(
+            Q(last_used_at=None) | Q(last_used_at__lt=now - timedelta(minutes=1))
+        ).update(last_used_at=now)
+    return key
+
+
+def revoke(key: ApiKey) -> None:
+    """Stop the key for good."""
+    ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now())

@@ -1,0 +1,39 @@
+"""Text as the channels count it: NFC, three length counters, cutting between graphemes."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+import regex
+
+BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
+
+@dataclass(frozen=True)
+class Length:
+    """How long a text is: code points, display width (East Asian wide and full-width = 2), UTF-8 bytes."""
+
+    chars: int
+    width: int
+    bytes: int
+
+
+def measure(text: str) -> Length:
+    """The three counters of a text (in NFC)."""
+    text = unicodedata.normalize("NFC", text)
+    width = sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
+    )
+    return Length(len(text), width, len(text.encode("utf-8", "surrogatepass")))
+
+
+def clean_line(text: str) -> str:
+    """One line in NFC: no control or bidi-override characters, white space folded. ZWJ and ZWNJ stay."""
+    text = BIDI.sub("", unicodedata.normalize("NFC", text))
+    text = "".join(" " if unicodedata.category(c) in {"Cc", "Zl", "Zp", "Zs"} else c for c in text)
+    return " ".join(text.split(" ")).strip() if "  " not in text else re.sub(" +", " ", text).strip()
+
+
+def graphemes(text: str) -> list[str]:
+    """User-perceived characters."""
+    return regex.findall(r"\X", text)

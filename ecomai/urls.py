@@ -1,0 +1,22 @@
+"""Every address of the app. A store's pages are below /s/<store>/, the API below /api/v1/."""
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from ecomai import views, views_health
+
+urlpatterns = [
+    path("", views.home_redirect, name="home"),
+    path("healthz", views_health.healthz, name="healthz"),
+    path("readyz", views_health.readyz, name="readyz"),
+    path("sign-in/", views.sign_in, name="sign_in"),
+    path("sign-out/", views.sign_out, name="sign_out"),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("admin/", admin.site.urls),
+    path("s/<slug:store>/", include("ecomai.store_urls")),
+    path("s/<slug:store>/", include("products.urls")),
+    path("api/v1/", include("products.api_urls")),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api_docs"),
+]

@@ -1,0 +1,8 @@
+from django.http import JsonResponse
+
+
+def healthz(request):
+    return JsonResponse({"ok": True})
+
+
+readyz = healthz

@@ -1,0 +1,5 @@
+"""Addresses of the catalogue pages."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

@@ -1,0 +1,1 @@
+"""Ad copy: channels and their limits, requests, assets."""
