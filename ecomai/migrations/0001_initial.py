@@ -6,7 +6,9 @@ import django.db.models.deletion
 import django.db.models.functions.text
 import django.utils.timezone
 from django.conf import settings
+from django.contrib.postgres.operations import BtreeGinExtension, TrigramExtension, UnaccentExtension
 from django.db import migrations, models
+from pgvector.django import VectorExtension
 
 
 class Migration(migrations.Migration):
@@ -15,10 +17,13 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('ecomai', '0001_extensions'),
     ]
 
     operations = [
+        VectorExtension(),
+        TrigramExtension(),
+        UnaccentExtension(),
+        BtreeGinExtension(),
         migrations.CreateModel(
             name='Store',
             fields=[
