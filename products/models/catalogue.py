@@ -114,7 +114,7 @@ class Product(models.Model):
         ]
         indexes = [
             models.Index(fields=["store", "-updated_at", "-id"]),
-            models.Index(fields=["store", "title", "id"]),
+            models.Index("store", Lower("title"), "id", name="product_title_key"),
             models.Index(fields=["store", "price_min", "id"]),
             models.Index(fields=["store", "stock_total", "id"]),
             models.Index(fields=["store", "status", "-updated_at", "-id"]),
@@ -172,6 +172,7 @@ class Variant(models.Model):
             ),
             models.UniqueConstraint(fields=["product", "option_values"], name="variant_options_unique"),
         ]
+        indexes = [models.Index(fields=["store", "gtin"], name="variant_gtin", condition=~models.Q(gtin=""))]
 
     def __str__(self) -> str:
         return " / ".join(self.option_values) or self.sku or str(self.pk)
