@@ -55,9 +55,9 @@ def prefix(facts: Facts) -> str:
         for name, value in lines
         if value and value.strip()
     )
-    return f"{FENCE} facts\n{body}\n{FENCE} "
+    return f"{FENCE} facts\n{body}\n{FENCE}"
 
 
 def suffix(order: Order) -> str:
     """The order line that follows the facts; the model answers with one line."""
-    return f"{order.field} | {order.locale} | {order.tone} | {order.angle} | {order.limit}\n"
+    return f" {order.field} | {order.locale} | {order.tone} | {order.angle} | {order.limit}\n"
