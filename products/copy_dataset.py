@@ -45,7 +45,7 @@ def semipqa(path: Path) -> Iterator[dict]:
         for row in csv.DictReader(file, delimiter="\t"):
             name, _sep, rest = row["data"].partition(":")
             values = [q or bare for _k, q, _k2, bare in _QUOTED.findall(rest)]
-            value = ", ".join(v for v in values if v)
+            value = ", ".join(v.strip("[] ") for v in values if v.strip("[] "))
             if not value or len(row["text"]) > SENTENCE_LIMIT:
                 continue
             facts = Facts(title="", attributes={name.replace("_", " ").strip(): value})
