@@ -9,3 +9,5 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ecomai.settings")
 app = Celery("ecomai")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+import ecomai.heartbeat  # noqa: E402, F401 - connects the worker signals

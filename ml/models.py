@@ -43,7 +43,9 @@ class ModelVersion(models.Model):
         ordering = ["-created_at"]
         constraints = [
             models.UniqueConstraint(
-                fields=["capability", "store"], name="one_live_per_store", condition=Q(status="live", store__isnull=False)
+                fields=["capability", "store"],
+                name="one_live_per_store",
+                condition=Q(status="live", store__isnull=False),
             ),
             models.UniqueConstraint(
                 fields=["capability"], name="one_live_house", condition=Q(status="live", store__isnull=True)

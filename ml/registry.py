@@ -107,7 +107,9 @@ def _house_artefact(capability: str, adapter: Path | None, progress: sources.Pro
         checked = agreement(merged, target, list(CHECK_PROMPTS))
         if checked["logit_correlation"] < 0.95:
             shutil.rmtree(target)
-            raise sources.ModelSourceError(f"{name}: the converted model does not agree with the trained one: {checked}")
+            raise sources.ModelSourceError(
+                f"{name}: the converted model does not agree with the trained one: {checked}"
+            )
         (target / "agreement.json").write_text(json.dumps(checked), encoding="utf-8")
         shutil.rmtree(merged)
         progress(sources.Step(name, "convert", 2, 2, 0.0))

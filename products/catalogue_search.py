@@ -220,7 +220,8 @@ def _segment(products, column: str, empty: bool | None, start, descending: bool,
             value, pk = start
             # The first condition bounds the index scan, the second is exact.
             products = products.filter(
-                Q(**{f"{column}__{op}e": value}), Q(**{f"{column}__{op}": value}) | Q(**{column: value, f"pk__{op}": pk})
+                Q(**{f"{column}__{op}e": value}),
+                Q(**{f"{column}__{op}": value}) | Q(**{column: value, f"pk__{op}": pk}),
             )
         order = [column, "pk"]
     ordering = [F(name).desc() if descending else F(name).asc() for name in order]

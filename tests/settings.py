@@ -5,7 +5,7 @@ import os
 os.environ.setdefault("CACHE_PREFIX", f"test-{os.getpid()}")
 os.environ.setdefault("BROKER_PREFIX", f"test-{os.getpid()}-")
 
-from ecomai.settings import *  # noqa: E402,F403
+from ecomai.settings import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

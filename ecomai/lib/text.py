@@ -21,9 +21,7 @@ class Length:
 def measure(text: str) -> Length:
     """The three counters of a text (in NFC)."""
     text = unicodedata.normalize("NFC", text)
-    width = sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
-    )
+    width = sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
     return Length(len(text), width, len(text.encode("utf-8", "surrogatepass")))
 
 

@@ -248,7 +248,9 @@ def train(
             state["step"] += 1
             state["step_in_epoch"] += 1
             speed = seen / (time.monotonic() - started)
-            left = (total - state["step"]) * (time.monotonic() - started) / max(1, seen) * (seen / max(1, state["step"]))
+            left = (
+                (total - state["step"]) * (time.monotonic() - started) / max(1, seen) * (seen / max(1, state["step"]))
+            )
             progress(
                 {"event": "step", "step": state["step"], "total": total, "epoch": state["epoch"],
                  "loss": round(loss_sum / count, 4), "tokens_per_second": round(speed, 1), "seconds_left": round(left)}

@@ -76,7 +76,9 @@ class Product(models.Model):
     description_html = models.TextField(_("description, cleaned HTML"), blank=True)
     description_text = models.TextField(_("description, plain text"), blank=True)
     attributes = models.JSONField(_("attributes"), default=dict, blank=True, help_text="name → value, both text")
-    metafields = models.JSONField(_("other columns"), default=dict, blank=True, help_text="column → value, kept as read")
+    metafields = models.JSONField(
+        _("other columns"), default=dict, blank=True, help_text="column → value, kept as read"
+    )
     seo_title = models.CharField(_("SEO title"), max_length=300, blank=True)
     seo_description = models.CharField(_("SEO description"), max_length=1000, blank=True)
     link = models.URLField(_("address in the shop"), max_length=2000, blank=True)
@@ -92,7 +94,9 @@ class Product(models.Model):
     stock_total = models.IntegerField(null=True, blank=True, help_text="empty: not counted")
     variant_count = models.PositiveIntegerField(default=0)
     image_url = models.CharField(max_length=2000, blank=True)
-    search_text = models.TextField(blank=True, editable=False, help_text="lower-case title, handle, brand, SKUs, GTINs, tags")
+    search_text = models.TextField(
+        blank=True, editable=False, help_text="lower-case title, handle, brand, SKUs, GTINs, tags"
+    )
 
     embedding = VectorField(dimensions=384, null=True, blank=True, editable=False)
     embedding_model = models.CharField(max_length=120, blank=True, editable=False)
@@ -144,7 +148,7 @@ class Variant(models.Model):
     product = models.ForeignKey(Product, models.CASCADE, related_name="variants")
     position = models.PositiveIntegerField(default=1)
     external_id = models.CharField(_("external id"), max_length=100, blank=True)
-    sku = models.CharField(_("SKU"), max_length=255, null=True, blank=True)
+    sku = models.CharField(_("SKU"), max_length=255, null=True, blank=True)  # noqa: DJ001 - unique, and often absent
     gtin = models.CharField(_("GTIN"), max_length=14, blank=True)
     mpn = models.CharField(_("MPN"), max_length=100, blank=True)
     option_values = ArrayField(models.CharField(max_length=255), default=list, blank=True)

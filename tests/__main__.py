@@ -1,0 +1,39 @@
+"""`python -m tests`: the lint, then both test runs (asynchronous and browser tests can't share a process)."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+BIN = os.path.dirname(sys.executable)
+LINT_ENV = {
+    "SECRET_KEY": "lint-only-0123456789-abcdefghijklmnopqrstuvwxyz-0123456789",
+    "SITE_URL": "https://shop.example",
+    "ALLOWED_HOSTS": "shop.example",
+}
+
+
+def step(title: str, *command: str, env: dict[str, str] | None = None) -> int:
+    print(f"\n== {title}", flush=True)
+    return subprocess.run(command, env={**os.environ, **(env or {})}).returncode
+
+
+def main() -> int:
+    python = sys.executable
+    codes = [
+        step("ruff", f"{BIN}/ruff", "check", "."),
+        step("import contracts", f"{BIN}/lint-imports", "--no-cache"),
+        step("deployment check", python, "manage.py", "check", "--deploy", "--fail-level", "WARNING", env=LINT_ENV),
+        step("migrations", python, "manage.py", "makemigrations", "--check", "--dry-run"),
+        step("models", python, "-m", "tests.prepare"),
+        step("tests", python, "-m", "pytest", "-m", "not browser", "-q", "--durations=8"),
+    ]
+    if shutil.which("chromium") or shutil.which("google-chrome"):
+        codes.append(step("browser tests", python, "-m", "pytest", "-m", "browser", "-q", "--durations=5"))
+    else:
+        print("\nNo chromium here, so the browser tests did not run. Debian, Ubuntu: apt-get install chromium")
+    return next((code for code in codes if code), 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
