@@ -1,17 +1,87 @@
 """What the base layout needs on every page: the store, the user's other stores, the side navigation."""
 
-from django.http import HttpRequest
+from dataclasses import dataclass
 
-from ecomai.models import Store
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from ecomai.models import Job, Store
 from ecomai.permissions import PERMISSIONS, allowed
 
 
+@dataclass(frozen=True)
+class Item:
+    title: str
+    url: str
+    icon: str
+    current: bool
+
+
+@dataclass(frozen=True)
+class Group:
+    title: str
+    items: list[Item]
+
+
+def _groups(store: Store, can: set[str], path: str) -> list[Group]:
+    # (group, [(title, URL name, icon, permission)]); capabilities that aren't there yet are absent.
+    wanted = [
+        ("", [(_("Home"), "store_home", "home", "store.view")]),
+        (
+            _("Catalogue"),
+            [
+                (_("Products"), "products:products", "products", "catalogue.view"),
+                (_("Categories"), "products:categories", "categories", "catalogue.view"),
+                (_("Imports"), "products:imports", "imports", "catalogue.import"),
+                (_("Export"), "products:export", "exports", "catalogue.export"),
+            ],
+        ),
+        (
+            _("Copy"),
+            [
+                (_("Ad copy"), "products:copy_requests", "copy", "copy.view"),
+                (_("Channels"), "products:channels", "settings", "copy.view"),
+            ],
+        ),
+        (
+            _("Store"),
+            [
+                (_("Settings"), "store_settings", "settings", "store.manage"),
+                (_("Members"), "members", "members", "members.view"),
+                (_("API keys"), "api_keys", "keys", "keys.manage"),
+            ],
+        ),
+    ]
+    home = reverse("store_home", args=[store.slug])
+    groups = []
+    for title, entries in wanted:
+        items = []
+        for text, name, icon, permission in entries:
+            if permission in can:
+                url = reverse(name, args=[store.slug])
+                items.append(Item(text, url, icon, path == url if url == home else path.startswith(url)))
+        if items:
+            groups.append(Group(title, items))
+    return groups
+
+
 def context(request: HttpRequest) -> dict:
-    """Template context: `store`, `role`, `stores`, `can` (the permissions that the role holds, as a set)."""
+    """Template context: `store`, `role`, `stores`, `can` (permissions that the role holds), `navigation`, `open_jobs`."""
     store = getattr(request, "store", None)
     role = getattr(request, "role", "")
     user = getattr(request, "user", None)
-    if store is None or user is None or not user.is_authenticated:
-        return {"store": None, "role": "", "stores": [], "can": set()}
+    if user is None or not user.is_authenticated:
+        return {"store": None, "role": "", "stores": [], "can": set(), "navigation": []}
+    stores = Store.objects.of(user)
+    if store is None:
+        return {"store": None, "role": "", "stores": stores, "can": set(), "navigation": []}
     can = {name for name in PERMISSIONS if allowed(role, name)}
-    return {"store": store, "role": role, "stores": Store.objects.of(user), "can": can}
+    return {
+        "store": store,
+        "role": role,
+        "stores": stores,
+        "can": can,
+        "navigation": _groups(store, can, request.path),
+        "open_jobs": Job.objects.filter(store=store).open().count(),
+    }

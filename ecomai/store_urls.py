@@ -1,7 +1,18 @@
-"""Pages of one store that belong to no app: home, members, keys, jobs."""
+"""Pages of one store that belong to no app: home, settings, members, keys, jobs."""
 
 from django.urls import path
 
 from ecomai import views
 
-urlpatterns = [path("", views.store_home, name="store_home")]
+urlpatterns = [
+    path("", views.store_home, name="store_home"),
+    path("settings/", views.store_settings, name="store_settings"),
+    path("members/", views.members, name="members"),
+    path("members/<int:pk>/", views.member_change, name="member_change"),
+    path("invitations/<int:pk>/revoke/", views.invitation_revoke, name="invitation_revoke"),
+    path("keys/", views.api_keys, name="api_keys"),
+    path("keys/<int:pk>/revoke/", views.api_key_revoke, name="api_key_revoke"),
+    path("jobs/", views.jobs, name="jobs"),
+    path("jobs/count/", views.job_count, name="job_count"),
+    path("jobs/<int:pk>/cancel/", views.job_cancel, name="job_cancel"),
+]

@@ -1,6 +1,7 @@
 """Every address of the app. A store's pages are below /s/<store>/, the API below /api/v1/."""
 
 from django.contrib import admin
+from django.contrib.auth import views as auth_views
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
@@ -12,6 +13,16 @@ urlpatterns = [
     path("readyz", views_health.readyz, name="readyz"),
     path("sign-in/", views.sign_in, name="sign_in"),
     path("sign-out/", views.sign_out, name="sign_out"),
+    path("password/", auth_views.PasswordResetView.as_view(success_url="/password/sent/"), name="password_reset"),
+    path("password/sent/", auth_views.PasswordResetDoneView.as_view(), name="password_reset_done"),
+    path(
+        "password/<uidb64>/<token>/",
+        auth_views.PasswordResetConfirmView.as_view(success_url="/sign-in/"),
+        name="password_reset_confirm",
+    ),
+    path("profile/", views.profile, name="profile"),
+    path("stores/new/", views.store_new, name="store_new"),
+    path("invitations/<str:token>/", views.accept_invitation, name="accept_invitation"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
     path("s/<slug:store>/", include("ecomai.store_urls")),
