@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import regex
 
 BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
+# Control characters, line separators and every kind of space.
+SPACES = re.compile("[\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,10 @@ def measure(text: str) -> Length:
 
 def clean_line(text: str) -> str:
     """One line in NFC: no control or bidi-override characters, white space folded. ZWJ and ZWNJ stay."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
     text = BIDI.sub("", unicodedata.normalize("NFC", text))
-    text = "".join(" " if unicodedata.category(c) in {"Cc", "Zl", "Zp", "Zs"} else c for c in text)
-    return " ".join(text.split(" ")).strip() if "  " not in text else re.sub(" +", " ", text).strip()
+    return SPACES.sub(" ", text).strip()
 
 
 def graphemes(text: str) -> list[str]:

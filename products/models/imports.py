@@ -62,6 +62,7 @@ class ImportRow(models.Model):
         CREATE = "create", _("New")
         CHANGE = "change", _("Changed")
         SAME = "same", _("Unchanged")
+        REJECT = "reject", _("Rejected")
 
     run = models.ForeignKey(CatalogueImport, models.CASCADE, related_name="rows")
     number = models.PositiveIntegerField()

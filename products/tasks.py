@@ -1,0 +1,67 @@
+"""Celery tasks of the catalogue: each claims its job, calls one room, and can run twice."""
+
+from celery import shared_task
+from django.utils.translation import gettext as _
+
+from ecomai import jobs
+from ecomai.models import Job
+from ecomai.tasks import send
+from products import catalogue_import, copywriting, embedding, import_undo
+from products.models import CatalogueImport, CopyRequest
+
+
+@shared_task(name="products.tasks.run_import")
+def run_import(job_id: int) -> None:
+    """Stage and plan an import, or apply it after a person's yes; then have the products embedded."""
+    with jobs.running(job_id) as run:
+        if run is None:
+            return
+        found = CatalogueImport.objects.select_related("store").filter(job_id=job_id).first()
+        if found is None:
+            return
+        try:
+            catalogue_import.process(found, run.advance)
+        except jobs.Cancelled:
+            CatalogueImport.objects.filter(pk=found.pk).update(status=CatalogueImport.Status.CANCELLED)
+            raise
+        found.refresh_from_db()
+        if found.status == CatalogueImport.Status.DONE:
+            queue_embedding(found.store)
+
+
+def queue_embedding(store) -> None:
+    """Have the store's changed products embedded, once."""
+    if embedding.pending(store) and not Job.objects.open().filter(store=store, kind="embed").exists():
+        send(jobs.create(store=store, kind="embed", title=_("Learning the products' texts"), unit=_("products"),
+                         task="products.tasks.embed_products", queue="ml", total=embedding.pending(store)))  # fmt: skip
+
+
+@shared_task(name="products.tasks.undo_import")
+def undo_import(job_id: int) -> None:
+    """Take an import back."""
+    with jobs.running(job_id) as run:
+        if run is None:
+            return
+        found = CatalogueImport.objects.select_related("store").filter(job_id=job_id).first()
+        if found is not None and found.status == CatalogueImport.Status.UNDOING:
+            import_undo.undo(found, run.advance)
+            queue_embedding(found.store)
+
+
+@shared_task(name="products.tasks.embed_products")
+def embed_products(job_id: int) -> None:
+    """Embed the store's changed products."""
+    with jobs.running(job_id) as run:
+        if run is not None:
+            embedding.embed_store(run.job.store, run.advance)
+
+
+@shared_task(name="products.tasks.write_copy")
+def write_copy(job_id: int) -> None:
+    """Write the texts of a copy request."""
+    with jobs.running(job_id) as run:
+        if run is None:
+            return
+        request = CopyRequest.objects.select_related("product", "store").filter(job_id=job_id).first()
+        if request is not None:
+            copywriting.write(request, run)
