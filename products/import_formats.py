@@ -61,7 +61,7 @@ GOOGLE = {
     "more_images": ("additional_image_link",), "google_availability": ("availability",), "google_price": ("price",),
     "google_sale": ("sale_price",), "brand": ("brand",), "gtin": ("gtin",), "mpn": ("mpn",),
     "condition": ("condition",), "google_category": ("google_product_category",), "product_type": ("product_type",),
-    "group": ("item_group_id",), "quantity": ("quantity",),
+    "group": ("item_group_id",), "quantity": ("quantity",), "google_identifier": ("identifier_exists",),
 }  # fmt: skip
 GOOGLE_OPTIONS = ("color", "size", "material", "pattern")
 GOOGLE_ATTRIBUTES = ("gender", "age_group", "size_type", "size_system")

@@ -1,0 +1,377 @@
+"""From a product to ad copy: plan, write candidates, throw away what breaks a rule or states what no fact holds, rank.
+
+No template is ever passed off as the model's text: where too few candidates survive, there are fewer assets and the
+request says why.
+"""
+
+import hashlib
+import re
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from django.db import transaction
+from django.utils import timezone
+
+from ecomai.lib.money import plain as plain_money
+from ecomai.models import Store, User
+from ml import encoder, generator
+from ml.generator import Generation, Prompt, SamplingOptions
+from products import claims, editorial
+from products.channels import Limit, limits
+from products.copy_prompts import Facts, Order, prefix, suffix
+from products.models import AdAsset, CopyRequest, Product, ProductChange
+
+ROUNDS = 3
+OVERSAMPLE = 3  # candidates per wanted text and angle in a round
+TIME_LIMIT = 150.0  # seconds after which no further round begins
+MAX_EXAMPLES = 3
+ALIKE = 0.6  # trigram overlap from which two texts are the same one
+PLAIN_ANGLES = ("feature", "material", "benefit", "use", "detail", "question", "audience")
+
+
+class Run(Protocol):
+    """What the room needs of a job: progress and cancellation (`ecomai.jobs.Run`)."""
+
+    def advance(self, done: int, *, total: int | None = None, message: str | None = None) -> None: ...
+
+    def check(self) -> None: ...
+
+    @property
+    def cancelled(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A candidate that passed every gate."""
+
+    text: str
+    angle: str
+    logprob: float
+    spans: list[claims.Span]
+    closeness: float
+
+
+@dataclass
+class Sifted:
+    """What became of the candidates of one field."""
+
+    drafts: list[Draft] = field(default_factory=list)
+    thrown: dict[str, dict] = field(default_factory=dict)
+    seen: int = 0
+    passed: int = 0
+
+    def throw(self, reason: str, text: str, what: str = "") -> None:
+        entry = self.thrown.setdefault(reason, {"count": 0, "examples": []})
+        entry["count"] += 1
+        if len(entry["examples"]) < MAX_EXAMPLES and text:
+            entry["examples"].append({"text": text[:200], "what": what})
+
+
+def facts_of(product: Product) -> Facts:
+    """The facts of a product, as the model and the gate see them."""
+    options = {o["name"]: o["values"] for o in product.options if o["values"]}
+    price = plain_money(product.price_min, product.currency) if product.price_min is not None else ""
+    compare = plain_money(product.compare_at_max, product.currency) if product.compare_at_max is not None else ""
+    return Facts(
+        title=product.title,
+        brand=product.brand.name if product.brand else "",
+        category=product.category.path if product.category else product.product_type,
+        price=price,
+        compare_at_price=compare if product.price_min == product.price_max else "",
+        description=" ".join(product.description_text.split()),
+        attributes={name: str(value) for name, value in product.attributes.items()},
+        options=options,
+    )
+
+
+def angles_for(facts: Facts) -> list[str]:
+    """The angles that the facts can carry, the most fruitful first."""
+    angles = list(PLAIN_ANGLES)
+    if facts.compare_at_price:
+        angles.insert(2, "offer")
+    return angles
+
+
+def request_copy(
+    *, store: Store, product: Product, channels: list[str], locale: str, tone: str, variants: int, by: User | None
+) -> CopyRequest:
+    """Write down an order; the door gives it a job."""
+    fields = {
+        key: min(variants, limit.most) if limit.most > 1 else 1
+        for key, limit in limits(store).items()
+        if limit.channel in channels
+    }
+    return CopyRequest.objects.create(
+        store=store, product=product, channels=channels, locale=locale, tone=tone, variants=variants, asked=fields,
+        created_by=by,
+    )  # fmt: skip
+
+
+def judge(text: str, limit: Limit, locale: str, facts: Facts, book: claims.FactBook) -> tuple[list[str], claims.Check]:
+    """All rules on one text: (names of broken editorial rules, result of the fact gate)."""
+    return editorial.problems(text, limit, locale, facts), claims.check(text, book, locale)
+
+
+def repair(text: str, limit: Limit) -> str:
+    """Mend what is safe to mend: quotes and bullets around, a final mark too many, a space before a full stop."""
+    text = text.strip().strip('"“”«»「」').strip()
+    text = re.sub(r"^[-*•–]\s*", "", text)
+    if limit.key.endswith("headline") or limit.key.endswith("title"):
+        text = text.rstrip("!！").rstrip()
+        text = text[:-1] if text.endswith(".") and not text.endswith("..") else text.rstrip("。")
+    return re.sub(r"\s{2,}", " ", text)
+
+
+def sift(
+    candidates: list[tuple[str, float, str]],
+    limit: Limit,
+    locale: str,
+    facts: Facts,
+    book: claims.FactBook,
+    into: Sifted,
+) -> None:
+    """Put (text, logprob, angle) candidates through every gate."""
+    total = max(1, len(book.entries))
+    for raw, logprob, angle in candidates:
+        into.seen += 1
+        text = repair(raw, limit)
+        broken, checked = judge(text, limit, locale, facts, book)
+        if broken:
+            into.throw(broken[0], text)
+        elif not checked.ok:
+            span = checked.unsupported[0]
+            into.throw(f"claim_{span.kind}", text, span.text)
+        elif any(_overlap(text, other.text) > ALIKE for other in into.drafts):
+            into.passed += 1
+            into.throw("duplicate", "")
+        else:
+            into.passed += 1
+            closeness = len({s.fact for s in checked.supported}) / total
+            into.drafts.append(Draft(text, angle, logprob, checked.supported, closeness))
+
+
+def _grams(text: str) -> set[str]:
+    plain = re.sub(r"\W+", " ", text.casefold())
+    return {plain[i : i + 3] for i in range(max(1, len(plain) - 2))}
+
+
+def _overlap(a: str, b: str) -> float:
+    first, second = _grams(a), _grams(b)
+    return len(first & second) / max(1, min(len(first), len(second)))
+
+
+def choose(drafts: list[Draft], count: int, vectors: np.ndarray | None = None) -> list[Draft]:
+    """The best `count`: close to the facts, and different from each other in angle, words and meaning (MMR)."""
+    left, chosen = list(range(len(drafts))), []
+    while left and len(chosen) < count:
+
+        def score(i: int) -> float:
+            draft = drafts[i]
+            value = draft.closeness + 0.1 * draft.logprob
+            for j in chosen:
+                value -= 0.35 * (drafts[j].angle == draft.angle)
+                value -= 0.5 * _overlap(draft.text, drafts[j].text)
+                if vectors is not None:
+                    value -= 2.0 * max(0.0, float(vectors[i] @ vectors[j]) - 0.8)
+            return value
+
+        best = max(left, key=score)
+        chosen.append(best)
+        left.remove(best)
+    return [drafts[i] for i in chosen]
+
+
+def _orders(limit: Limit, wanted: int, locale: str, tone: str, angles: list[str], round_number: int) -> list[Order]:
+    """One order per angle; later rounds begin with other angles."""
+    turned = angles[round_number % len(angles) :] + angles[: round_number % len(angles)]
+    return [
+        Order(limit.key, locale, tone, angle, limit.aim) for angle in turned[: max(2, min(len(turned), wanted + 1))]
+    ]
+
+
+Generate = Callable[[list[Prompt], int, SamplingOptions], Generation]
+
+
+def write_fields(
+    facts: Facts, wanted: dict[str, int], bounds: dict[str, Limit], *, locale: str, tone: str, generate: Generate,
+    seed: int | None = None, progress: Callable[[int, str], None] = lambda done, message: None, rounds: int = ROUNDS,
+) -> tuple[dict[str, Sifted], Generation | None]:  # fmt: skip
+    """Candidates for every field, sifted; further rounds for the fields that lack survivors."""
+    book = claims.FactBook(facts)
+    angles, start = angles_for(facts), prefix(facts)
+    sifted: dict[str, Sifted] = defaultdict(Sifted)
+    last: Generation | None = None
+    started = time.monotonic()
+    for number in range(rounds):
+        lacking = {key: n for key, n in wanted.items() if len(sifted[key].drafts) < n}
+        if not lacking or (number and time.monotonic() - started > TIME_LIMIT):
+            break
+        # Short fields and long ones apart: a batch runs as long as its longest text.
+        for budget in (48, 110, 220):
+            orders = [
+                order
+                for key, n in lacking.items()
+                if _tokens(bounds[key]) == budget
+                for order in _orders(bounds[key], n, locale, tone, angles, number)
+            ]
+            if not orders:
+                continue
+            prompts = [Prompt(start, suffix(order)) for order in orders]
+            options = SamplingOptions(
+                max_new_tokens=budget, temperature=0.7 + 0.1 * number, top_p=0.92, top_k=40, repetition_penalty=1.0,
+                seed=None if seed is None else seed + number,
+            )  # fmt: skip
+            last = generate(prompts, OVERSAMPLE, options)
+            for order, row in zip(orders, last.candidates, strict=True):
+                finished = [(c.text, c.logprob, order.angle) for c in row if c.finish == "stop"]
+                for cut in row:
+                    if cut.finish != "stop":
+                        sifted[order.field].seen += 1
+                        sifted[order.field].throw("unfinished", cut.text)
+                sift(finished, bounds[order.field], locale, facts, book, sifted[order.field])
+            progress(sum(s.seen for s in sifted.values()), order.field)
+    return dict(sifted), last
+
+
+def _tokens(limit: Limit) -> int:
+    return 48 if limit.aim <= 75 else 110 if limit.aim <= 260 else 220
+
+
+def write(request: CopyRequest, run: Run) -> None:
+    """Write the assets of a request. Run again after a kill it starts over: nothing was stored before the end."""
+    if request.finished_at is not None:
+        return
+    started = time.monotonic()
+    facts = facts_of(Product.objects.select_related("brand", "category").get(pk=request.product_id))
+    bounds = dict(limits(request.store))
+    expected = sum(max(2, n + 1) * OVERSAMPLE for n in request.asked.values())
+
+    def generate(prompts: list[Prompt], n: int, options: SamplingOptions) -> Generation:
+        return generator.generate(
+            prompts, capability="copy", store_id=request.store_id, n=n, options=options, cancelled=lambda: run.cancelled
+        )
+
+    def progress(done: int, message: str) -> None:
+        run.advance(min(done, expected), total=expected, message=message)
+
+    run.advance(0, total=expected)
+    try:
+        sifted, last = write_fields(
+            facts, request.asked, bounds, locale=request.locale, tone=request.tone, generate=generate, progress=progress
+        )
+    except generator.GenerationCancelled:
+        run.check()
+        raise
+    assets = []
+    for key, count in request.asked.items():
+        drafts = sifted[key].drafts
+        vectors = encoder.embed([d.text for d in drafts]) if len(drafts) > count else None
+        for position, draft in enumerate(choose(drafts, count, vectors), 1):
+            assets.append(_asset(request, key, position, draft, last, facts))
+    run.check()
+    with transaction.atomic():
+        locked = CopyRequest.objects.select_for_update().get(pk=request.pk)
+        if locked.finished_at is not None:
+            return
+        AdAsset.objects.bulk_create(assets)
+        CopyRequest.objects.filter(pk=request.pk).update(
+            thrown_away={key: s.thrown for key, s in sifted.items() if s.thrown},
+            candidates=sum(s.seen for s in sifted.values()),
+            seconds=round(time.monotonic() - started, 1),
+            finished_at=timezone.now(),
+        )
+    run.advance(expected, total=expected)
+
+
+def _asset(request: CopyRequest, key: str, position: int, draft: Draft, made: Generation, facts: Facts) -> AdAsset:
+    source = f"{prefix(facts)}{suffix(Order(key, request.locale, request.tone, draft.angle, 0))}"
+    return AdAsset(
+        store_id=request.store_id, request=request, product_id=request.product_id, field=key, locale=request.locale,
+        tone=request.tone, angle=draft.angle, position=position, text=draft.text, machine_text=draft.text,
+        facts=_spans(draft.spans), model_version_id=made.model.version_id, model_label=made.model.label,
+        inputs_hash=hashlib.sha256(source.encode()).hexdigest(),
+    )  # fmt: skip
+
+
+def _spans(spans: list[claims.Span]) -> list[dict]:
+    return [{"start": s.start, "end": s.end, "name": s.fact, "value": s.value[:160], "kind": s.kind} for s in spans]
+
+
+# --- what people do with an asset
+def edit(asset: AdAsset, text: str, by: User) -> tuple[list[str], claims.Check]:
+    """Replace the text by a person's; the machine's stays beside it. The rules warn, they don't forbid.
+
+    Raises ValueError when the text is empty or over the channel's limit.
+    """
+    text = " ".join(text.split())
+    facts = facts_of(asset.product)
+    limit = limits(asset.store)[asset.field]
+    broken, checked = judge(text, limit, asset.locale, facts, claims.FactBook(facts))
+    if "empty" in broken or "too_long" in broken:
+        raise ValueError(broken[0])
+    asset.text, asset.origin, asset.edited_by, asset.edited_at = text, AdAsset.Origin.HUMAN, by, timezone.now()
+    asset.facts = _spans(checked.supported)
+    asset.save(update_fields=["text", "origin", "edited_by", "edited_at", "facts"])
+    return broken, checked
+
+
+def decide(asset: AdAsset, status: str, by: User, reason: str = "") -> None:
+    """Approve or reject. Raises ValueError for another status."""
+    if status not in AdAsset.Status.values:
+        raise ValueError(status)
+    asset.status, asset.decided_by, asset.decided_at, asset.reason = status, by, timezone.now(), reason[:300]
+    asset.save(update_fields=["status", "decided_by", "decided_at", "reason"])
+
+
+def rewrite(asset: AdAsset) -> bool:
+    """Another text of the model for one asset that no person has edited or approved. False when nothing good came."""
+    if asset.origin == AdAsset.Origin.HUMAN or asset.status == AdAsset.Status.APPROVED:
+        raise ValueError("human")
+    facts = facts_of(asset.product)
+    bounds = dict(limits(asset.store))
+
+    def generate(prompts: list[Prompt], n: int, options: SamplingOptions) -> Generation:
+        return generator.generate(prompts, capability="copy", store_id=asset.store_id, n=n, options=options)
+
+    sifted, made = write_fields(
+        facts, {asset.field: 4}, bounds, locale=asset.locale, tone=asset.tone, generate=generate, rounds=2
+    )
+    others = AdAsset.objects.filter(request=asset.request, field=asset.field)
+    taken = list(others.values_list("text", flat=True))
+    fresh = [d for d in sifted[asset.field].drafts if all(_overlap(d.text, text) <= ALIKE for text in taken)]
+    if not fresh or made is None:
+        return False
+    new = _asset(asset.request, asset.field, asset.position, choose(fresh, 1)[0], made, facts)
+    # Only if no person touched it meanwhile.
+    return bool(
+        AdAsset.objects.filter(pk=asset.pk, origin=AdAsset.Origin.MACHINE)
+        .exclude(status=AdAsset.Status.APPROVED)
+        .update(
+            text=new.text, machine_text=new.text, angle=new.angle, facts=new.facts, status=AdAsset.Status.PROPOSED,
+            model_version=new.model_version, model_label=new.model_label, written_at=timezone.now(),
+            inputs_hash=new.inputs_hash,
+        )
+    )  # fmt: skip
+
+
+def use_in_listing(asset: AdAsset, by: User) -> None:
+    """Put an approved SEO text into the product's listing, with its history. Raises ValueError for another field."""
+    target = {"seo.title": "seo_title", "seo.description": "seo_description"}.get(asset.field)
+    if target is None or asset.status != AdAsset.Status.APPROVED:
+        raise ValueError(asset.field)
+    product = Product.objects.get(pk=asset.product_id)
+    old = getattr(product, target)
+    if old == asset.text:
+        return
+    Product.objects.filter(pk=product.pk).update(**{target: asset.text}, updated_at=timezone.now())
+    ProductChange.objects.create(
+        store=asset.store,
+        product=product,
+        source=ProductChange.Source.COPY,
+        user=by,
+        changes={target: [old, asset.text]},
+    )

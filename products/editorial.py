@@ -1,0 +1,148 @@
+"""The channels' editorial rules: what a text may look like, whatever it says."""
+
+import re
+from functools import lru_cache
+
+import emoji
+
+from ecomai.lib.text import measure
+from products.channels import Limit
+from products.copy_prompts import Facts
+
+CJK = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
+KANA = re.compile("[\u3040-\u30ff]")
+HAN = re.compile("[\u3400-\u9fff]")
+LATIN = re.compile(r"[A-Za-zÀ-ÿ]")
+HALF_WIDTH_KATAKANA = re.compile("[\uff61-\uff9f]")
+REPEATED = re.compile(r"([!?.,;:！？。、])\1+|[!?！？]{2,}")
+DECORATION = re.compile("[★☆♥♡◆◇■□●○▲△▼▽✓✔✦✧※→←↑↓•*~^]|={2,}|-{2,}|_{2,}")
+SPACED = re.compile(r"\b(?:[A-Za-z][ .]){4,}")
+LINK = re.compile(
+    r"https?://|www\.|\b[\w.-]+@[\w-]+\.\w+|\b\w+\.(?:com|de|fr|es|net|org)\b|(?<!\d)\+?\d{3}[ -]\d{3}[ -]\d{3,}", re.I
+)
+TAG = re.compile(r"<[a-z/!][^>]*>", re.I)
+LEAK = re.compile(
+    r"###|\bgoogle_rsa\b|\bgoogle_merchant\b|\bmeta\.|\bamazon\.|\bseo\.|compare at:|\btitle:|\bneutral \||\| (?:en|de|es|fr|ja|zh-Hans) \|"
+)
+AMAZON_BANNED = re.compile(r"[!$?_{}^¬¦]")
+PROMO = re.compile(
+    r"free shipping|sale\b|discount|% off|envío gratis|oferta|rebaja|versandkostenfrei|rabatt|angebot|livraison gratuite|promo|solde"
+    r"|包邮|特价|促销|優惠|送料無料|セール|割引", re.I)  # fmt: skip
+DANGLING = {
+    "en": "and or with for in of the a an to from by on at your is are its that",
+    "de": "und oder mit für in aus der die das den dem ein eine zu von am im ist sind auf",
+    "es": "y o con para en de el la los las un una a por su del al es que",
+    "fr": "et ou avec pour en de le la les un une à au aux des du est que sur",
+}
+FOLLOWS = re.compile(r"[,;:、，；：\-–(（]$|\b[&+]$")
+STOP_WORDS = set(
+    "a an the and or of for in on with to y de la el en con und mit für der die das aus et de la le pour avec en".split()
+)
+LANGUAGES = {"en", "de", "es", "fr", "ja", "zh-Hans", "it", "pt-BR", "nl", "ko"}
+
+
+def problems(text: str, limit: Limit, locale: str, facts: Facts) -> list[str]:
+    """Names of the rules that the text breaks, in the order of the checks; empty when it may be shown.
+
+    Names: empty, too_long, too_short, markup, link, emoji, punctuation, decoration, exclamation, capitals, leak,
+    language, unfinished, repetition, only_title, amazon, promo, unbalanced.
+    """
+    found = []
+
+    def when(name: str, broken: object) -> None:
+        if broken:
+            found.append(name)
+
+    length = getattr(measure(text), limit.unit)
+    when("empty", not text.strip())
+    when("too_long", length > limit.limit)
+    when("too_short", length < limit.minimum)
+    when("markup", TAG.search(text) or "\n" in text)
+    when("link", LINK.search(text))
+    when("emoji", emoji.emoji_count(text) or HALF_WIDTH_KATAKANA.search(text))
+    when("punctuation", REPEATED.search(text.replace("...", "…")))
+    when("decoration", DECORATION.search(text) or SPACED.search(text))
+    marks = text.count("!") + text.count("！")
+    when("exclamation", marks > (0 if limit.key == "google_rsa.headline" else 1))
+    when("capitals", _shouts(text, facts))
+    when("leak", LEAK.search(text))
+    when("language", not in_language(text, locale))
+    when("unfinished", _unfinished(text, locale))
+    when("repetition", _repeats(text))
+    when(
+        "only_title",
+        _bare(text) == _bare(facts.title) and limit.key.endswith((".headline", ".primary_text", ".bullet")),
+    )
+    when("unbalanced", _unbalanced(text))
+    if limit.key.startswith("amazon."):
+        when("amazon", limit.key == "amazon.title" and (AMAZON_BANNED.search(text) or _word_thrice(text)))
+        when("promo", PROMO.search(text))
+    if limit.key == "google_merchant.title":
+        when("promo", PROMO.search(text))
+    return found
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"\W+", "", text.casefold())
+
+
+def _shouts(text: str, facts: Facts) -> bool:
+    """A word of four or more capitals that the facts don't write like that."""
+    known = " ".join([facts.title, facts.brand, facts.description, *facts.attributes.values(), *facts.attributes])
+    return any(word not in known for word in re.findall(r"\b[A-ZÀ-Þ]{4,}\b", text))
+
+
+def _unfinished(text: str, locale: str) -> bool:
+    if FOLLOWS.search(text.rstrip()):
+        return True
+    last = re.findall(r"[^\W\d_]+", text)[-1:] if not text.rstrip().endswith((".", "!", "?", "…")) else []
+    return bool(last) and last[0].casefold() in DANGLING.get(locale, "").split()
+
+
+def _repeats(text: str) -> bool:
+    """The same word twice in a row, or the same stretch of four words (of eight characters in CJK) again."""
+    words = re.findall(r"[\w'’-]+", text.casefold())
+    if any(a == b and not a.isdigit() for a, b in zip(words, words[1:], strict=False)):
+        return True
+    grams = [tuple(words[i : i + 4]) for i in range(len(words) - 3)]
+    if len(grams) != len(set(grams)):
+        return True
+    if CJK.search(text):
+        pieces = [text[i : i + 8] for i in range(len(text) - 7)]
+        return len(pieces) != len(set(pieces))
+    return False
+
+
+def _word_thrice(text: str) -> bool:
+    words = [w for w in re.findall(r"[^\W\d_]{2,}", text.casefold()) if w not in STOP_WORDS]
+    return any(words.count(word) > 2 for word in set(words))
+
+
+def _unbalanced(text: str) -> bool:
+    return any(text.count(a) != text.count(b) for a, b in ("()", "（）", "「」", "[]", "“”", "«»", "¿?"))
+
+
+@lru_cache(maxsize=1)
+def _identifier():
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    identifier = LanguageIdentifier.from_pickled_model(MODEL_FILE, norm_probs=True)
+    identifier.set_languages(["en", "de", "es", "fr", "it", "pt", "nl"])
+    return identifier
+
+
+def in_language(text: str, locale: str) -> bool:
+    """Script first; the language of Latin texts only where there is enough to judge (six words)."""
+    if locale == "ja":
+        letters = len(KANA.findall(text)) + len(HAN.findall(text))
+        return letters > 0 and (bool(KANA.search(text)) or len(text) < 16)
+    if locale.startswith("zh"):
+        return bool(HAN.search(text)) and not KANA.search(text)
+    if CJK.search(text):
+        return False
+    if not LATIN.search(text):
+        return True
+    if len(re.findall(r"[^\W\d_]{2,}", text)) < 6:
+        return True
+    language, probability = _identifier().classify(text)
+    return language == locale.split("-")[0] or probability < 0.9
