@@ -75,7 +75,12 @@ def write_copy(request: HttpRequest, pk: int) -> HttpResponse:
     """Choose channels, tone, language and number of variants for a product."""
     product = get_object_or_404(Product.objects.select_related("brand", "category"), pk=pk, store=request.store)
     error = ""
-    chosen = {"channels": ["google_rsa", "meta"], "locale": request.store.default_locale, "tone": "neutral", "variants": 3}
+    chosen = {
+        "channels": ["google_rsa", "meta"],
+        "locale": request.store.default_locale,
+        "tone": "neutral",
+        "variants": 3,
+    }
     if request.method == "POST":
         variants = request.POST.get("variants", "3")
         chosen = {
@@ -85,7 +90,11 @@ def write_copy(request: HttpRequest, pk: int) -> HttpResponse:
         }  # fmt: skip
         if not chosen["channels"]:
             error = _("Choose at least one channel.")
-        elif chosen["locale"] not in dict(COPY_LOCALES) or chosen["tone"] not in TONES or not 1 <= chosen["variants"] <= 10:
+        elif (
+            chosen["locale"] not in dict(COPY_LOCALES)
+            or chosen["tone"] not in TONES
+            or not 1 <= chosen["variants"] <= 10
+        ):
             error = _("Choose a language, a tone and between 1 and 10 variants.")
         else:
             order = copywriting.request_copy(store=request.store, product=product, by=request.user, **chosen)
@@ -128,9 +137,7 @@ def copy_requests(request: HttpRequest) -> HttpResponse:
 @require_GET
 def copy_request(request: HttpRequest, pk: int) -> HttpResponse:
     """Progress while it is written, then the assets by channel."""
-    order = get_object_or_404(
-        CopyRequest.objects.select_related("product", "job"), pk=pk, store=request.store
-    )
+    order = get_object_or_404(CopyRequest.objects.select_related("product", "job"), pk=pk, store=request.store)
     bounds = limits(request.store)
     groups = []
     assets = [_dress(a, bounds) for a in order.assets.select_related("edited_by", "decided_by")]
