@@ -26,11 +26,11 @@ LEAK = re.compile(
 )
 AMAZON_BANNED = re.compile(r"[!$?_{}^¬¦]")
 PROMO = re.compile(
-    r"free shipping|sale\b|discount|% off|envío gratis|oferta|rebaja|versandkostenfrei|rabatt|angebot|livraison gratuite|promo|solde"
+    r"free shipping|\bon sale\b|\bsale!|discount|% off|envío gratis|oferta|rebaja|versandkostenfrei|rabatt|angebot|livraison gratuite|promo|solde"
     r"|包邮|特价|促销|優惠|送料無料|セール|割引", re.I)  # fmt: skip
 DANGLING = {
-    "en": "and or with for in of the a an to from by on at your is are its that",
-    "de": "und oder mit für in aus der die das den dem ein eine zu von am im ist sind auf",
+    "en": "and or with for in of the a an to from by at your is are its that",
+    "de": "und oder für in aus der die das den dem ein eine zu von am im ist sind auf",
     "es": "y o con para en de el la los las un una a por su del al es que",
     "fr": "et ou avec pour en de le la les un une à au aux des du est que sur",
 }
@@ -73,7 +73,7 @@ def problems(text: str, limit: Limit, locale: str, facts: Facts) -> list[str]:
         "only_title",
         _bare(text) == _bare(facts.title) and limit.key.endswith((".headline", ".primary_text", ".bullet")),
     )
-    when("unbalanced", _unbalanced(text))
+    when("unbalanced", _unbalanced(text, locale))
     if limit.key.startswith("amazon."):
         when("amazon", limit.key == "amazon.title" and (AMAZON_BANNED.search(text) or _word_thrice(text)))
         when("promo", PROMO.search(text))
@@ -95,8 +95,8 @@ def _shouts(text: str, facts: Facts) -> bool:
 def _unfinished(text: str, locale: str) -> bool:
     if FOLLOWS.search(text.rstrip()):
         return True
-    last = re.findall(r"[^\W\d_]+", text)[-1:] if not text.rstrip().endswith((".", "!", "?", "…")) else []
-    return bool(last) and last[0].casefold() in DANGLING.get(locale, "").split()
+    last = re.search(r"([^\W\d_]+)$", text.rstrip())
+    return bool(last) and last[1].casefold() in DANGLING.get(locale, "").split()
 
 
 def _repeats(text: str) -> bool:
@@ -118,15 +118,16 @@ def _word_thrice(text: str) -> bool:
     return any(words.count(word) > 2 for word in set(words))
 
 
-def _unbalanced(text: str) -> bool:
-    return any(text.count(a) != text.count(b) for a, b in ("()", "（）", "「」", "[]", "“”", "«»", "¿?"))
+def _unbalanced(text: str, locale: str) -> bool:
+    pairs = ["()", "（）", "「」", "[]", "“”", "«»"] + (["¿?"] if locale == "es" else [])
+    return any(text.count(a) != text.count(b) for a, b in pairs)
 
 
 @lru_cache(maxsize=1)
 def _identifier():
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-    identifier = LanguageIdentifier.from_pickled_model(MODEL_FILE, norm_probs=True)
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     identifier.set_languages(["en", "de", "es", "fr", "it", "pt", "nl"])
     return identifier
 
