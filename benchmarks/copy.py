@@ -49,7 +49,9 @@ def _pass_share(engine: LocalGenerator, rows: list[dict], shots: dict | None) ->
         facts = Facts(**row["facts"])
         book = claims.FactBook(facts)
         angles = copywriting.angles_for(facts)
-        orders = [Order(k, row["locale"], "neutral", angles[i % len(angles)], HOUSE[k].aim) for i, k in enumerate(FIELDS)]
+        orders = [
+            Order(k, row["locale"], "neutral", angles[i % len(angles)], HOUSE[k].aim) for i, k in enumerate(FIELDS)
+        ]
         prompts = []
         for order in orders:
             lead = "".join(shots[(row["locale"], order.field)]) if shots else ""

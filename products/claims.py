@@ -247,6 +247,13 @@ def _number_words(text: str) -> Iterator[tuple[str, int]]:
             yield char, figure
 
 
+# "larger than", "three times as much": a comparison needs a fact that makes it.
+COMPARISON = re.compile(
+    r"\b(?:more|less|better|\w{3,}er) than\b|\btimes (?:as|more|the)\b|\btwice (?:as|the)\b"
+    r"|\b\w{3,}er als\b|\bmal so\b|\bdoppelt so\b|\b(?:más|menos) [\w ]{0,20}que\b|\bveces más\b"
+    r"|\b(?:plus|moins) [\w' ]{0,20}que\b|\bfois plus\b|[\u4e00-\u9fff]倍|より(?:も|大|小|軽|速)",
+    re.I,
+)
 CODE = re.compile(r"(?<![A-Za-z\d.,-])(?=[A-Za-z\d-]*[A-Za-z])(?=[A-Za-z\d-]*\d)[A-Za-z][A-Za-z\d-]*[A-Za-z\d]")
 CAPITAL = re.compile(r"(?<![.!?:。！？|·–-] )(?<![¿¡«“(‘'’])(?<!^)\b[A-ZÀ-Þ][\w’'-]*[a-zß-ÿ][\w’'-]*")
 
@@ -285,8 +292,41 @@ def check(text: str, book: FactBook, locale: str = "en") -> Check:
                 found = next(((n, v) for n, v in book.entries if _fold(text[start:end]) in _fold(v)), None)
             seen.add((start, end))
             put(start, end, kind, found)
+    for match in COMPARISON.finditer(text):
+        if _fold(match[0]) not in book.folded:
+            put(match.start(), match.end(), "comparison", None)
+    for match in re.finditer(r"[^\W\d_]+", text):
+        figure = _WORD_FIGURES.get(_fold(match[0]))
+        if figure and locale[:2] in figure[1]:
+            put(match.start(), match.end(), "number", book.bare.get(Decimal(figure[0])))
     _names(text, book, locale, put)
     return Check(_unique(supported), _unique(unsupported))
+
+
+def _word_figures() -> dict[str, tuple[int, set[str]]]:
+    out: dict[str, tuple[int, set[str]]] = {}
+    for locale, line in NUMBER_WORDS.items():
+        for figure, word in enumerate(line.split(), 1):
+            if figure > 1:
+                out.setdefault(_fold(word), (figure, set()))[1].add(locale)
+    return out
+
+
+_WORD_FIGURES = _word_figures()
+
+
+def touches(text: str, book: FactBook) -> bool:
+    """Whether the text takes up anything of the facts: a word of four letters, or two characters of Chinese or Japanese."""
+    for match in WORD.finditer(text):
+        word = _fold(match[0].strip(".'’-"))
+        if (
+            len(word) >= 4
+            and word not in STOP
+            and (word in book.words or any(w.startswith(word[:5]) for w in book.words if len(w) > 4 and len(word) > 4))
+        ):
+            return True
+    pairs = {text[i : i + 2] for i in range(len(text) - 1) if CJK.match(text[i]) and CJK.match(text[i + 1])}
+    return any(pair in book.text for pair in pairs) or not CJK.search(book.text) and bool(pairs)
 
 
 def _names(text: str, book: FactBook, locale: str, put) -> None:

@@ -145,6 +145,9 @@ def sift(
         elif not checked.ok:
             span = checked.unsupported[0]
             into.throw(f"claim_{span.kind}", text, span.text)
+        elif not checked.supported and not claims.touches(text, book):
+            # A person may be witty at a distance; a small model at a distance is off the subject.
+            into.throw("claim_ungrounded", text)
         elif any(_overlap(text, other.text) > ALIKE for other in into.drafts):
             into.passed += 1
             into.throw("duplicate", "")

@@ -93,6 +93,8 @@ class Chunk:
                 item = Current(0, blank_product())
                 if not record["product"].get("status"):
                     record["product"]["status"] = "active"
+                if not record["variants"]:
+                    record["variants"] = [{"line": row.line, "option_values": []}]
             else:
                 item = current[pk]
                 used[pk] = row.line

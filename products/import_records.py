@@ -272,7 +272,7 @@ class Records:
         given = chosen or names or any(
             values.get(n) for n in ("price", "sku", "gtin", "google_price", "woo_regular", "woo_sale", "variant_external_id")
         )  # fmt: skip
-        if not given and self.mapping.format == "shopify":
+        if not given and self.mapping.format in ("shopify", "generic"):
             return None
         out: dict = {"line": line, "names": names, "option_values": chosen}
         prices = self.prices(values, line)

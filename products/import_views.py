@@ -26,7 +26,7 @@ ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "cp1252", "cp1250", "cp1251", "cp12
              "shift_jis", "gb18030", "big5", "euc_kr"]  # fmt: skip
 
 
-def _start(run: CatalogueImport, user, task: str, title: str) -> None:
+def start_import(run: CatalogueImport, user, task: str, title: str) -> None:
     """Give the run a job and send it."""
     job = jobs.create(
         store=run.store, kind="import", title=title, task=task, unit=_("products"), created_by=user,
@@ -82,7 +82,9 @@ def import_settings(request: HttpRequest, pk: int) -> HttpResponse:
         try:
             catalogue_import.choose(run, options=options, mapping=mapping)
             if not again:
-                _start(run, request.user, "products.tasks.run_import", _("Check %(file)s") % {"file": run.filename})
+                start_import(
+                    run, request.user, "products.tasks.run_import", _("Check %(file)s") % {"file": run.filename}
+                )
                 return redirect("products:import_run", store=request.store.slug, pk=pk)
         except TableError as problem:
             error = str(problem)
@@ -129,7 +131,7 @@ def import_run(request: HttpRequest, pk: int) -> HttpResponse:
 def import_confirm(request: HttpRequest, pk: int) -> HttpResponse:
     run = _run(request, pk)
     if catalogue_import.confirm(run):
-        _start(run, request.user, "products.tasks.run_import", _("Import %(file)s") % {"file": run.filename})
+        start_import(run, request.user, "products.tasks.run_import", _("Import %(file)s") % {"file": run.filename})
     return redirect("products:import_run", store=request.store.slug, pk=pk)
 
 
@@ -138,7 +140,7 @@ def import_confirm(request: HttpRequest, pk: int) -> HttpResponse:
 def import_undo_start(request: HttpRequest, pk: int) -> HttpResponse:
     run = _run(request, pk)
     if import_undo.claim(run):
-        _start(run, request.user, "products.tasks.undo_import", _("Undo %(file)s") % {"file": run.filename})
+        start_import(run, request.user, "products.tasks.undo_import", _("Undo %(file)s") % {"file": run.filename})
     else:
         messages.error(request, _("This import can't be undone now."))
     return redirect("products:import_run", store=request.store.slug, pk=pk)
