@@ -161,7 +161,7 @@ class Records:
                 if not values.get("woo_parent"):
                     self.issue("error", "no_parent", line, "woo_parent", "", "A variation without a parent.")
                     raise Reject
-                return values["woo_parent"].strip(), True
+                return clean_line(values["woo_parent"]).lower(), True
             key = values.get("external_id") or values.get("sku") or values.get("title", "")
         else:
             key = values.get("handle") or values.get("external_id") or ""

@@ -62,7 +62,7 @@ def update_products(rows: list[tuple[int, dict]]) -> None:
         "products_product",
         ["id", *PRODUCT_FIELDS],
         [[pk, *_values(row, PRODUCT_FIELDS)] for pk, row in rows],
-        f"UPDATE products_product p SET {assignments}, updated_at = now() FROM incoming WHERE p.id = incoming.id",
+        f"UPDATE products_product p SET {assignments}, updated_at = clock_timestamp() FROM incoming WHERE p.id = incoming.id",
     )
 
 

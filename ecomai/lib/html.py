@@ -10,7 +10,7 @@ TAGS = {
     "a", "b", "blockquote", "br", "caption", "code", "em", "h2", "h3", "h4", "h5", "h6", "hr", "i", "li", "ol", "p", "s",
     "small", "span", "strong", "sub", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "u", "ul",
 }  # fmt: skip
-BLOCKS = re.compile(r"</(?:p|div|li|h[1-6]|tr|ul|ol|table|blockquote)\s*>|<br\s*/?>|<hr\s*/?>", re.I)
+BLOCKS = re.compile(r"</?(?:p|div|li|h[1-6]|tr|td|th|ul|ol|table|blockquote)\b[^>]*>|<br\s*/?>|<hr\s*/?>", re.I)
 BLANKS = re.compile(r"[ \t\r\f\v\u00a0]+")
 
 
@@ -29,7 +29,7 @@ def clean(raw: str) -> str:
 def plain(raw: str) -> str:
     """The text that a reader sees: entities resolved, a line per block, NFC."""
     if "<" in raw or "&" in raw:
-        tree = LexborHTMLParser(BLOCKS.sub(lambda m: m[0] + "\n", raw))
+        tree = LexborHTMLParser(BLOCKS.sub(lambda m: f"\n{m[0]}\n", raw))
         for node in tree.css("script, style, template, head"):
             node.decompose()
         raw = tree.body.text() if tree.body else ""
