@@ -66,6 +66,7 @@ class LocalGenerator:
         for i, prompt in enumerate(prompts):
             by_prefix[prompt.prefix].append(i)
         size = max(1, BATCH_SEQUENCES // n)
+        greedy = options.temperature <= 0  # all candidates would be the same one
         done = 0
         with self._lock:
             if options.seed is not None:
@@ -86,7 +87,9 @@ class LocalGenerator:
                         else [suffixes[i] for i in rows],
                         static_prompt=shared or None,
                         max_length=options.max_new_tokens,
-                        num_hypotheses=n,
+                        num_hypotheses=1 if greedy else n,
+                        # Kept between calls the states of all prompts ever seen would fill the memory.
+                        cache_static_prompt=False,
                         include_prompt_in_result=False,
                         return_scores=True,
                         end_token=self._ends(options),
@@ -96,7 +99,7 @@ class LocalGenerator:
                         out[i] = [
                             self._candidate(ids, score, options)
                             for ids, score in zip(result.sequences_ids, result.scores, strict=True)
-                        ]
+                        ] * (n if greedy else 1)
                     done += len(rows) * n
                     on_progress(done, len(prompts) * n)
         return out

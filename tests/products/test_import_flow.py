@@ -31,7 +31,12 @@ def test_the_shopify_sample(store):
         "rows": 21, "created": 20, "changed": 0, "rejected": 0,
     }  # fmt: skip
     lamp = Product.objects.get(handle="floor-lamp")
-    assert (lamp.title, lamp.brand.name, lamp.tags, lamp.status) == ("Floor Lamp", "Company 123", ["Black", "Lamp"], "active")
+    assert (lamp.title, lamp.brand.name, lamp.tags, lamp.status) == (
+        "Floor Lamp",
+        "Company 123",
+        ["Black", "Lamp"],
+        "active",
+    )
     assert (lamp.price_min, lamp.compare_at_max, lamp.stock_total) == (Decimal("69.99"), Decimal(85), 1)
     assert lamp.description_text == "Black floor lamp"
     gloves = Product.objects.get(handle="gardening-gloves")
@@ -105,7 +110,9 @@ def test_the_preview_shows_each_field_and_writes_nothing(store):
 
 def test_undo_takes_back_a_whole_import_but_not_what_people_did_since(store, alice):
     import_now(store, "Handle,Title,Variant SKU,Variant Price,Variant Inventory Qty\na,A,S,1,5\nb,B,T,1,5\n")
-    run = import_now(store, "Handle,Title,Variant SKU,Variant Price,Variant Inventory Qty\na,A2,S,2,9\nb,B2,T,2,9\nc,C,U,3,1\n")
+    run = import_now(
+        store, "Handle,Title,Variant SKU,Variant Price,Variant Inventory Qty\na,A2,S,2,9\nb,B2,T,2,9\nc,C,U,3,1\n"
+    )
     catalogue.update_product(Product.objects.get(handle="b"), {"title": "By hand"}, alice)
     assert import_undo.claim(run) and not import_undo.claim(run)
     run.refresh_from_db()
@@ -164,7 +171,9 @@ def test_kill_9_in_the_middle_leaves_whole_chunks_and_a_second_worker_ends_the_r
 
     env = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": str(ROOT)}
     parts = connection.settings_dict
-    env["DATABASE_URL"] = f"postgres://{parts['USER']}:{parts['PASSWORD']}@{parts['HOST']}:{parts['PORT']}/{parts['NAME']}"
+    env["DATABASE_URL"] = (
+        f"postgres://{parts['USER']}:{parts['PASSWORD']}@{parts['HOST']}:{parts['PORT']}/{parts['NAME']}"
+    )
     process = subprocess.Popen([sys.executable, "-c", script], env=env, cwd=ROOT)
     limit = time.monotonic() + 60
     while time.monotonic() < limit and Product.objects.count() < 600:
@@ -182,12 +191,16 @@ def test_kill_9_in_the_middle_leaves_whole_chunks_and_a_second_worker_ends_the_r
 
 
 cell = st.text(
-    alphabet=st.characters(blacklist_categories=["Cs", "Cc", "Zl", "Zp", "Zs", "Cf"], blacklist_characters=">"), min_size=1, max_size=25
+    alphabet=st.characters(blacklist_categories=["Cs", "Cc", "Zl", "Zp", "Zs", "Cf"], blacklist_characters=">"),
+    min_size=1,
+    max_size=25,
 ).filter(lambda t: t.strip())
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(title=st.one_of(cell, st.sampled_from(["=1+1", "-x", "+49 30", "@me", "'quoted", "'=a", "a,b", 'q"q'])), note=cell)
+@given(
+    title=st.one_of(cell, st.sampled_from(["=1+1", "-x", "+49 30", "@me", "'quoted", "'=a", "a,b", 'q"q'])), note=cell
+)
 def test_any_text_survives_the_round_trip(store, title, note):
     Product.objects.all().delete()
     make_product(store, title, handle="p", description_raw=note, description_text=note)

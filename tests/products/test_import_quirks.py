@@ -34,7 +34,9 @@ def test_a_byte_order_mark_is_not_part_of_the_first_header(store, encoding):
     ],
 )
 def test_a_legacy_encoding_is_proposed_and_can_be_chosen(store, encoding, title):
-    data = ("Handle,Title,Variant SKU,Variant Price\n" + f"a,{title},S,1.00\n" * 1 + f"b,{title},T,1.00\n").encode(encoding)
+    data = ("Handle,Title,Variant SKU,Variant Price\n" + f"a,{title},S,1.00\n" * 1 + f"b,{title},T,1.00\n").encode(
+        encoding
+    )
     run = import_now(store, data, encoding=encoding)
     assert run.detected["encoding"] == encoding
     assert Product.objects.filter(store=store, title=title).count() == 2
@@ -109,7 +111,9 @@ def test_a_value_that_is_no_number_rejects_its_row_and_names_line_column_value(s
 
 
 def test_handles_that_differ_only_by_case_are_one_product(store):
-    run = import_now(store, "Handle,Title,Option1 Name,Option1 Value,Variant SKU,Variant Price\nMug,Mug,Size,S,M1,1\nmug,,,L,M2,2\n")
+    run = import_now(
+        store, "Handle,Title,Option1 Name,Option1 Value,Variant SKU,Variant Price\nMug,Mug,Size,S,M1,1\nmug,,,L,M2,2\n"
+    )
     assert Product.objects.count() == 1
     assert Variant.objects.count() == 2
     assert run.counts["created"] == 1
@@ -129,7 +133,10 @@ def test_blank_skus_are_fine(store):
 
 def test_a_sku_of_another_product_is_left_out_with_a_warning(store):
     make_product(store, "Old", sku="TAKEN")
-    run = import_now(store, "Handle,Title,Option1 Name,Option1 Value,Variant SKU,Variant Price\nold,Old,Size,S,TAKEN,1\nnew,New,Size,S,X,1\nnew,,,L,TAKEN,1\n")
+    run = import_now(
+        store,
+        "Handle,Title,Option1 Name,Option1 Value,Variant SKU,Variant Price\nold,Old,Size,S,TAKEN,1\nnew,New,Size,S,X,1\nnew,,,L,TAKEN,1\n",
+    )
     assert "duplicate_sku" in codes(run)
     assert Variant.objects.filter(sku="TAKEN").count() == 1
 
@@ -153,7 +160,9 @@ def test_variant_rows_out_of_order_image_rows_and_swapped_options(store):
 
 
 def test_the_same_options_twice_reject_the_second_row(store):
-    run = import_now(store, "Handle,Title,Option1 Name,Option1 Value,Variant SKU,Variant Price\na,A,Size,S,1,1\na,,,S,2,2\n")
+    run = import_now(
+        store, "Handle,Title,Option1 Name,Option1 Value,Variant SKU,Variant Price\na,A,Size,S,1,1\na,,,S,2,2\n"
+    )
     issue = run.issues.get(code="duplicate_variant")
     assert issue.line == 3 and "line 2" in issue.message
 
@@ -225,7 +234,12 @@ def test_columns_that_a_file_lacks_leave_their_values_alone(store):
     import_now(store, "Handle,Title,Variant SKU,Variant Price,Variant Inventory Qty,Tags\na,A,S,9.90,7,red\n")
     run = import_now(store, "Handle,Title,Variant SKU\na,A better name,S\n")
     product = Product.objects.get()
-    assert (product.title, product.price_min, product.stock_total, product.tags) == ("A better name", Decimal("9.9"), 7, ["red"])
+    assert (product.title, product.price_min, product.stock_total, product.tags) == (
+        "A better name",
+        Decimal("9.9"),
+        7,
+        ["red"],
+    )
     assert run.counts["changed"] == 1
 
 
@@ -256,7 +270,10 @@ def test_woocommerce_types_parents_escapes_and_states(store):
     run = import_now(store, text)
     shirt = Product.objects.get(handle="shirt")
     assert shirt.description_text == "Line\nTwo" and shirt.category.path == "Clothing > Shirts"
-    assert [(v.sku, v.option_values, v.stock) for v in shirt.variants.all()] == [("SHIRT-M", ["M"], 4), ("SHIRT-S", ["S"], None)]
+    assert [(v.sku, v.option_values, v.stock) for v in shirt.variants.all()] == [
+        ("SHIRT-M", ["M"], 4),
+        ("SHIRT-S", ["S"], None),
+    ]
     small = Price.objects.get(variant__sku="SHIRT-S")
     assert (small.amount, small.compare_at) == (Decimal(15), Decimal(20))
     assert Variant.objects.get(sku="SHIRT-M").weight_grams == 250
@@ -337,9 +354,24 @@ def test_a_generic_table_gets_proposals_and_a_persons_mapping_wins(store):
     assert run.detected["format"] == "generic"
     proposed = {h: p[0] for h, p in run.detected["proposals"].items()}
     assert proposed["Bezeichnung"] == "title" and proposed["Preis"] == "price" and proposed["Bestand"] == "stock"
-    import_now(store, text, mapping={"Artikelnummer": "sku", "Bezeichnung": "title", "Preis": "price", "Bestand": "stock", "Marke": "brand"})
+    import_now(
+        store,
+        text,
+        mapping={
+            "Artikelnummer": "sku",
+            "Bezeichnung": "title",
+            "Preis": "price",
+            "Bestand": "stock",
+            "Marke": "brand",
+        },
+    )
     product = Product.objects.get()
-    assert (product.title, product.price_min, product.stock_total, product.brand.name) == ("Tasse", Decimal("4.2"), 7, "Lindgaard")
+    assert (product.title, product.price_min, product.stock_total, product.brand.name) == (
+        "Tasse",
+        Decimal("4.2"),
+        7,
+        "Lindgaard",
+    )
     assert product.metafields == {"Farbe": "Blau"}
 
 

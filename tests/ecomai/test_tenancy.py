@@ -1,0 +1,141 @@
+"""Nobody sees another store: every page and every API route, found by walking the resolver."""
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from ecomai import api_keys
+from ecomai.models import ApiKey, Invitation, Job, Membership
+from products import catalogue_import
+from products.models import AdAsset, CatalogueImport, Category, CopyRequest
+from tests.factories import make_product, upload
+
+pytestmark = pytest.mark.django_db
+
+
+def routes(prefix: str) -> list[str]:
+    """Every route below a prefix, with its <converters>."""
+    found = []
+
+    def walk(patterns, at):
+        for pattern in patterns:
+            path = at + str(pattern.pattern)
+            if isinstance(pattern, URLResolver):
+                walk(pattern.url_patterns, path)
+            elif isinstance(pattern, URLPattern) and path.startswith(prefix):
+                found.append(path)
+
+    walk(get_resolver().url_patterns, "")
+    return found
+
+
+STORE_ROUTES = routes("s/<slug:store>/")
+API_ROUTES = routes("api/v1/")
+# Route → which object its <int:pk> (or <str:ref>) names. A new route with an id must be added here, or the test fails.
+OBJECTS = {
+    "members/<int:pk>/": "membership", "invitations/<int:pk>/revoke/": "invitation", "keys/<int:pk>/revoke/": "key",
+    "jobs/<int:pk>/cancel/": "job", "products/<int:pk>/": "product", "products/<int:pk>/edit/": "product",
+    "products/<int:pk>/delete/": "product", "variants/<int:pk>/": "variant", "categories/<int:pk>/": "category",
+    "imports/<int:pk>/": "import", "imports/<int:pk>/settings/": "import", "imports/<int:pk>/confirm/": "import",
+    "imports/<int:pk>/undo/": "import", "imports/<int:pk>/report.csv": "import", "products/<int:pk>/copy/": "product",
+    "copy/<int:pk>/": "copy", "copy/<int:pk>/approved.csv": "copy", "copy/assets/<int:pk>/edit/": "asset",
+    "copy/assets/<int:pk>/decide/": "asset", "copy/assets/<int:pk>/rewrite/": "asset", "copy/assets/<int:pk>/use/": "asset",
+    "products/<str:ref>/": "product",
+}  # fmt: skip
+
+
+@pytest.fixture
+def theirs(other_store, charlie, settings, tmp_path):
+    """One object of each kind in Charlie's store."""
+    settings.MEDIA_ROOT = tmp_path
+    product = make_product(other_store, "Their secret mug", sku="THEIRS")
+    copy = CopyRequest.objects.create(
+        store=other_store, product=product, channels=["seo"], locale="en", tone="neutral", asked={"seo.title": 1}
+    )
+    asset = AdAsset.objects.create(
+        store=other_store, request=copy, product=product, field="seo.title", locale="en", tone="neutral", angle="feature",
+        position=1, text="Their secret text", machine_text="Their secret text", model_label="m", inputs_hash="0",
+    )  # fmt: skip
+    from django.core.files import File
+    from django.utils.timezone import now, timedelta
+
+    run = catalogue_import.open_run(store=other_store, file=File(upload("Handle,Title\na,A\n")), filename="a.csv")
+    return {
+        "product": product.pk, "variant": product.variants.get().pk, "copy": copy.pk, "asset": asset.pk, "import": run.pk,
+        "category": Category.objects.create(store=other_store, name="C", path="C").pk,
+        "job": Job.objects.create(store=other_store, kind="x", title="x", task="x").pk,
+        "membership": Membership.objects.get(user=charlie).pk,
+        "key": api_keys.create(store=other_store, kind=ApiKey.Kind.SECRET, name="k")[0].pk,
+        "invitation": Invitation.objects.create(store=other_store, email="x@example.com", role="agent", token_hash="h", expires_at=now() + timedelta(1)).pk,
+    }  # fmt: skip
+
+
+def fill(route: str, store: str, ids: dict) -> str:
+    path = "/" + route.replace("<slug:store>", store)
+    if "<" in path:
+        tail = route.removeprefix("s/<slug:store>/").removeprefix("api/v1/")
+        name = OBJECTS[tail]
+        path = path.replace("<int:pk>", str(ids[name])).replace("<str:ref>", str(ids[name]))
+    assert "<" not in path, f"say in OBJECTS what {route} names"
+    return path
+
+
+def test_there_are_routes_to_walk():
+    assert len(STORE_ROUTES) >= 30 and len(API_ROUTES) >= 6
+
+
+@pytest.mark.parametrize("route", STORE_ROUTES)
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_page_of_another_store_is_404(route, method, alice, as_user, theirs):
+    path = fill(route, "charlie", theirs)
+    assert getattr(as_user(alice), method)(path).status_code == 404
+
+
+@pytest.mark.parametrize("route", [r for r in STORE_ROUTES if "<int:pk>" in r])
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_an_object_of_another_store_is_404_below_ones_own(route, method, alice, as_user, theirs):
+    response = getattr(as_user(alice), method)(fill(route, "alice", theirs))
+    assert response.status_code in (404, 405)
+    assert response.status_code == 404 or method == "get" or b"secret" not in response.content
+    other = {"get": "post", "post": "get"}[method]
+    if response.status_code == 405:
+        assert getattr(as_user(alice), other)(fill(route, "alice", theirs)).status_code == 404
+
+
+@pytest.mark.parametrize("route", STORE_ROUTES)
+def test_a_stranger_is_sent_to_the_sign_in(route, store, theirs):
+    response = Client().get(fill(route, "alice", theirs))
+    assert response.status_code == 302 and response["Location"].startswith("/sign-in/")
+
+
+@pytest.mark.parametrize("route", STORE_ROUTES)
+def test_a_member_of_nothing_gets_404(route, store, as_user, theirs):
+    from ecomai.models import User
+
+    nobody = User.objects.create_user("nobody@example.com", "x")
+    assert as_user(nobody).get(fill(route, "alice", theirs)).status_code == 404
+
+
+@pytest.mark.parametrize("route", API_ROUTES)
+@pytest.mark.parametrize("kind", list(ApiKey.Kind))
+def test_the_api_knows_only_the_keys_own_store(route, kind, store, theirs):
+    _key, secret = api_keys.create(store=store, kind=kind, name="k")
+    client = Client(headers={"authorization": f"Bearer {secret}"})
+    path = fill(route, "", theirs)
+    for method in ("get", "post", "patch"):
+        response = getattr(client, method)(path, data={}, content_type="application/json")
+        assert b"secret" not in response.content
+        if "<" in route:
+            assert response.status_code in (403, 404, 405), (method, response.status_code)
+        elif method == "get" and response.status_code == 200:
+            assert response.json()["items"] == []
+
+
+@pytest.mark.parametrize("route", API_ROUTES)
+def test_the_api_without_a_key_is_401(route, theirs):
+    assert Client().get(fill(route, "", theirs)).status_code in (401, 405)
+
+
+def test_the_imports_of_the_two_stores_are_apart(alice, as_user, theirs):
+    page = as_user(alice).get("/s/alice/imports/")
+    assert b"a.csv" not in page.content and CatalogueImport.objects.count() == 1
