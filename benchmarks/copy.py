@@ -21,7 +21,7 @@ from products.copy_prompts import Facts, Order, prefix, suffix
 
 SEED = 20261125
 SAMPLES = 2
-OPTIONS = SamplingOptions(temperature=0.7, top_k=40, top_p=0.92, repetition_penalty=1.0, max_new_tokens=110, seed=SEED)
+OPTIONS = SamplingOptions(temperature=0.7, top_k=40, top_p=0.92, repetition_penalty=1.0, max_new_tokens=80, seed=SEED)
 FIELDS = [key for key in HOUSE if key != "google_merchant.description"]
 LONG = "google_merchant.description"
 
@@ -55,7 +55,9 @@ def _pass_share(engine: LocalGenerator, rows: list[dict], shots: dict | None) ->
         prompts = []
         for order in orders:
             lead = "".join(shots[(row["locale"], order.field)]) if shots else ""
-            prompts.append(Prompt(lead + prefix(facts), suffix(order)))
+            # Few-shot prompts share no beginning: they run as one batch of whole prompts.
+            whole = Prompt("", lead + prefix(facts) + suffix(order))
+            prompts.append(whole if shots else Prompt(prefix(facts), suffix(order)))
         found = engine.generate(prompts, SAMPLES, OPTIONS, lambda d, t: None, lambda: False)
         for order, candidates in zip(orders, found, strict=True):
             for candidate in candidates:

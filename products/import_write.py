@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from products.import_snapshot import IMAGE_FIELDS, PRODUCT_FIELDS, VARIANT_FIELDS
@@ -35,7 +35,7 @@ def copy_in(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -
 
 def _through_temporary(table: str, columns: Sequence[str], rows: list[list[Any]], sql: str) -> None:
     """COPY into a temporary copy of the table's columns and run `sql`, which reads from `incoming`."""
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS incoming")
         cursor.execute(
             f"CREATE TEMPORARY TABLE incoming ON COMMIT DROP AS SELECT {', '.join(columns)} FROM {table} WITH NO DATA"
