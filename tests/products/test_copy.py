@@ -135,7 +135,13 @@ def test_held_out_products_never_train_and_the_data_is_named_by_its_hash():
     assert locales == {"en", "de", "es", "fr", "ja", "zh-Hans"}
     assert len({row["category"] for row in pair_products("train")}) >= 12
     row = pair_products("train")[0]
-    order = Order(row["assets"][0]["field"], row["locale"], row["assets"][0]["tone"], row["assets"][0]["angle"], HOUSE[row["assets"][0]["field"]].aim)
+    order = Order(
+        row["assets"][0]["field"],
+        row["locale"],
+        row["assets"][0]["tone"],
+        row["assets"][0]["angle"],
+        HOUSE[row["assets"][0]["field"]].aim,
+    )
     assert example(row)["completions"][0] == [suffix(order), row["assets"][0]["text"]]
 
 
@@ -143,7 +149,11 @@ def test_ranking_prefers_other_angles_and_other_words():
     def draft(text, angle):
         return copywriting.Draft(text, angle, -1.0, [], 0.3)
 
-    drafts = [draft("Stoneware mug for tea", "feature"), draft("Stoneware mug for teas", "feature"), draft("Into the dishwasher", "benefit")]
+    drafts = [
+        draft("Stoneware mug for tea", "feature"),
+        draft("Stoneware mug for teas", "feature"),
+        draft("Into the dishwasher", "benefit"),
+    ]
     assert {d.angle for d in copywriting.choose(drafts, 2)} == {"feature", "benefit"}
 
 
@@ -167,7 +177,10 @@ def mug(store):
 @pytest.mark.django_db(transaction=True)
 def test_a_request_is_written_by_the_real_model_within_limits_and_facts(house, mug, store, alice, as_user):
     client = as_user(alice)
-    page = client.post(f"/s/alice/products/{mug.pk}/copy/", {"channels": ["google_rsa", "seo"], "locale": "en", "tone": "neutral", "variants": "2"})
+    page = client.post(
+        f"/s/alice/products/{mug.pk}/copy/",
+        {"channels": ["google_rsa", "seo"], "locale": "en", "tone": "neutral", "variants": "2"},
+    )
     order = CopyRequest.objects.get()
     assert page["Location"].endswith(f"/copy/{order.pk}/") and order.job.status == "queued"
     from products.tasks import write_copy
@@ -192,7 +205,9 @@ def test_a_request_is_written_by_the_real_model_within_limits_and_facts(house, m
 
 @pytest.fixture
 def asset(mug, store):
-    order = CopyRequest.objects.create(store=store, product=mug, channels=["seo"], locale="en", tone="neutral", asked={"seo.title": 1})
+    order = CopyRequest.objects.create(
+        store=store, product=mug, channels=["seo"], locale="en", tone="neutral", asked={"seo.title": 1}
+    )
     return AdAsset.objects.create(
         store=store, request=order, product=mug, field="seo.title", locale="en", tone="neutral", angle="feature", position=1,
         text="Stoneware mug with 350 ml", machine_text="Stoneware mug with 350 ml", model_label="house-copy-x", inputs_hash="0" * 64,
@@ -205,8 +220,16 @@ def test_a_persons_edit_keeps_the_machines_text_warns_and_is_never_overwritten(a
     url = f"/s/alice/copy/assets/{asset.pk}"
     page = client.post(f"{url}/edit/", {"text": "Porcelain mug, 350 ml"}, headers={"hx-request": "true"})
     asset.refresh_from_db()
-    assert (asset.text, asset.origin, asset.machine_text) == ("Porcelain mug, 350 ml", "human", "Stoneware mug with 350 ml")
-    assert asset.edited_by == alice and "Porcelain" in page.content.decode() and "no fact holds this" in page.content.decode()
+    assert (asset.text, asset.origin, asset.machine_text) == (
+        "Porcelain mug, 350 ml",
+        "human",
+        "Stoneware mug with 350 ml",
+    )
+    assert (
+        asset.edited_by == alice
+        and "Porcelain" in page.content.decode()
+        and "no fact holds this" in page.content.decode()
+    )
     page = client.post(f"{url}/edit/", {"text": "x" * 80}, headers={"hx-request": "true"})
     assert b"field-error" in page.content
     page = client.post(f"{url}/rewrite/", headers={"hx-request": "true"})
@@ -224,19 +247,29 @@ def test_an_agent_writes_but_does_not_approve_and_the_listing_changes_by_button_
     assert mug.seo_title == ""
     as_user(alice).post(f"{url}/use/")
     mug.refresh_from_db()
-    assert mug.seo_title == asset.text and ProductChange.objects.get(source="copy").changes["seo_title"] == ["", asset.text]
+    assert mug.seo_title == asset.text and ProductChange.objects.get(source="copy").changes["seo_title"] == [
+        "",
+        asset.text,
+    ]
     csv = as_user(alice).get(f"/s/alice/copy/{asset.request_id}/approved.csv").content.decode()
     assert "house-copy-x" in csv and asset.text in csv
 
 
 @pytest.mark.django_db
 def test_a_text_from_outside_is_escaped_on_the_card(asset, alice, as_user):
-    asset.text, asset.facts = "<img src=x onerror=1> mug", [{"start": 0, "end": 4, "name": '"><b>', "value": "<i>", "kind": "x"}]
+    asset.text, asset.facts = (
+        "<img src=x onerror=1> mug",
+        [{"start": 0, "end": 4, "name": '"><b>', "value": "<i>", "kind": "x"}],
+    )
     asset.save()
     text = as_user(alice).get(f"/s/alice/copy/{asset.request_id}/").content.decode()
     CopyRequest.objects.filter(pk=asset.request_id).update(finished_at="2026-01-01T00:00Z")
     text = as_user(alice).get(f"/s/alice/copy/{asset.request_id}/").content.decode()
-    assert "<img src=x" not in text and "&lt;img" in text.replace("</mark>", "") and "<b>" not in text.split("asset-text")[1].split("</p>")[0]
+    assert (
+        "<img src=x" not in text
+        and "&lt;img" in text.replace("</mark>", "")
+        and "<b>" not in text.split("asset-text")[1].split("</p>")[0]
+    )
 
 
 @pytest.mark.django_db
@@ -255,7 +288,14 @@ def test_limits_are_data_that_a_store_edits(store, alice, bob, as_user):
 def test_when_nothing_survives_the_request_says_why(store, mug, alice, as_user):
     sifted = copywriting.Sifted()
     facts = copywriting.facts_of(mug)
-    copywriting.sift([("Porcelain mug of 2 l", -1.0, "feature"), ("BUY NOW!!", -1.0, "use")], HOUSE["seo.title"], "en", facts, claims.FactBook(facts), sifted)
+    copywriting.sift(
+        [("Porcelain mug of 2 l", -1.0, "feature"), ("BUY NOW!!", -1.0, "use")],
+        HOUSE["seo.title"],
+        "en",
+        facts,
+        claims.FactBook(facts),
+        sifted,
+    )
     assert not sifted.drafts and sifted.seen == 2
     order = CopyRequest.objects.create(
         store=store, product=mug, channels=["seo"], locale="en", tone="neutral", asked={"seo.title": 1}, candidates=2,

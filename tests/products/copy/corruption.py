@@ -24,6 +24,7 @@ WORDS = {
         "ja": {"leather": "本革", "cotton": "コットン", "silk": "シルク", "brass": "真鍮", "plastic": "プラスチック"},
     },
 }
+UNITS = {"ml": "l", "cm": "mm", "kg": "g", "l": "ml", "mm": "cm", "g": "kg", "W": "V", "m": "cm"}
 PROOFS = {
     "en": [
         "FSC-certified",
@@ -55,6 +56,14 @@ def corruptions(
         changed = next((q for q in quantities(false) if q.start <= at < q.end), None)
         if changed is not None and book.number(changed) is None:
             yield "number", false
+    # A unit for another one.
+    for old, new in UNITS.items():
+        match = re.search(rf"(?<=\d)( ?){old}(?![A-Za-z])", text)
+        if match:
+            false = text[: match.start()] + match[1] + new + text[match.end() :]
+            changed = next((q for q in quantities(false) if q.start < match.start() < q.end), None)
+            if changed is not None and (changed.value, changed.dimension) not in book.numbers:
+                yield "unit", false
     for span in check(text, book, locale).supported:
         if span.kind in WORDS:
             words = [w for concept, w in WORDS[span.kind][locale].items() if concept not in book.concepts]
