@@ -16,7 +16,7 @@ from ml.generation import Generation, ModelRef, Prompt, SamplingOptions
 from ml.local_generator import LocalGenerator
 from products import claims, copywriting, editorial
 from products.channels import HOUSE
-from products.copy_dataset import products
+from products.copy_dataset import brands, products
 from products.copy_prompts import Facts, Order, prefix, suffix
 
 SEED = 20261125
@@ -47,7 +47,7 @@ def _pass_share(engine: LocalGenerator, rows: list[dict], shots: dict | None) ->
     by_language: dict[str, list[int]] = defaultdict(list)
     for row in rows:
         facts = Facts(**row["facts"])
-        book = claims.FactBook(facts)
+        book = claims.FactBook(facts, brands())
         angles = copywriting.angles_for(facts)
         orders = [
             Order(k, row["locale"], "neutral", angles[i % len(angles)], HOUSE[k].aim) for i, k in enumerate(FIELDS)
@@ -108,10 +108,17 @@ def run() -> dict:
     wanted = {key: min(3, limit.most) for key, limit in HOUSE.items()}
     for row in rows[:: max(1, len(rows) // 8)]:
         facts = Facts(**row["facts"])
-        book = claims.FactBook(facts)
+        book = claims.FactBook(facts, brands())
         started = time.monotonic()
         sifted, _last = copywriting.write_fields(
-            facts, wanted, HOUSE, locale=row["locale"], tone="neutral", generate=generate, seed=SEED
+            facts,
+            wanted,
+            HOUSE,
+            locale=row["locale"],
+            tone="neutral",
+            generate=generate,
+            seed=SEED,
+            others=brands(),
         )
         seconds.append(time.monotonic() - started)
         for key, number in wanted.items():

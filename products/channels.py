@@ -54,7 +54,7 @@ HOUSE = {
         Limit("meta.primary_text", "meta", _("Primary text"), "chars", 125, 25, 5),
         Limit("meta.headline", "meta", _("Headline"), "chars", 40, 6, 5),
         Limit("amazon.title", "amazon", _("Title"), "chars", 75, 10),
-        Limit("amazon.bullet", "amazon", _("Bullet point"), "chars", 255, 15, 5),
+        Limit("amazon.bullet", "amazon", _("Bullet point"), "chars", 255, 10, 5),
         Limit("seo.title", "seo", _("Title"), "width", 60, 10),
         Limit("seo.description", "seo", _("Description"), "width", 155, 40),
     )

@@ -5,7 +5,8 @@ count), Chinese and Japanese forms as substrings. Longer forms win over shorter 
 """
 
 # kind → concept → forms. A trailing * allows any ending, = none at all; without them a short
-# inflection is allowed (claims.ENDINGS). ":fr" behind a form: it is a claim in that language only.
+# inflection is allowed (claims.ENDINGS). ":fr" behind a form: it is a claim in that language only. A hyphen stands for
+# a hyphen or a space: "hand-made" is also "hand made".
 COLOURS = {
     "black": "black negro negra schwarz noir 黑色 黑 ブラック 黒 黒色",
     "white": "white blanco blanca weiß weiss blanc 白色 白 ホワイト",
@@ -35,14 +36,14 @@ MATERIALS = {
     "suede": "suede ante= wildleder daim 麂皮 スエード",
     "polyester": "polyester poliéster 聚酯 涤纶 ポリエステル", "nylon": "nylon nailon 尼龙 ナイロン",
     "elastane": "elastane elastano elasthan élasthanne 氨纶 ポリウレタン",
-    "steel": "steel acero stahl edelstahl acier inox inoxidable inoxydable 不锈钢 钢 ステンレス スチール",
-    "iron": "iron hierro eisen gusseisen en-fer fonte 铸铁 铁 鉄 鋳鉄",
+    "steel": "steel acero stahl* acier 钢 スチール", "stainless": "stainless edelstahl* inox inoxidable inoxydable 不锈钢 ステンレス",
+    "iron": "iron= hierro eisen= en-fer de-fer 铁 鉄", "cast-iron": "cast-iron gusseisen* hierro-fundido fundición fonte 铸铁 鋳鉄",
     "aluminium": "aluminium aluminum aluminio 铝 アルミ アルミニウム",
     "brass": "brass latón messing laiton 黄铜 真鍮", "copper": "copper cobre kupfer cuivre 铜 銅",
     "titanium": "titanium titanio titan titane 钛 チタン",
     "silver925": "sterling plata silber argent 纯银 银 シルバー925 純銀 銀",
     "goldmetal": "gold oro gold-plated vergoldet or:fr 镀金 黄金 金メッキ",
-    "glass": "glass= vidrio cristal glas:de verre borosilic* borosilik* 玻璃 ガラス",
+    "glass": "glass= vidrio cristal glas*:de verre borosilic* borosilik* 玻璃 ガラス",
     "ceramic": "ceramic cerámica keramik céramique 陶瓷 陶 陶器 セラミック",
     "porcelain": "porcelain porcelana porzellan porcelaine 瓷 磁器", "stoneware": "stoneware gres steinzeug grès 炻器",
     "enamel": "enamel enamelled esmaltad* emaill* émail* 搪瓷 珐琅 ホーロー",
@@ -50,7 +51,7 @@ MATERIALS = {
     "silicone": "silicone silicona silikon 硅胶 シリコン シリコーン",
     "rubber": "rubber caucho goma gummi kautschuk caoutchouc 橡胶 ゴム",
     "bamboo": "bamboo bambú bambus bambou 竹 バンブー", "oak": "oak roble eich* chêne 橡木 オーク",
-    "walnut": "walnut nogal walnuss noyer 胡桃木 ウォールナット", "beech": "beech haya:es= buche= buchen= buchenholz* hêtre 榉木 ブナ",
+    "walnut": "walnut nogal walnuss noyer 胡桃木 ウォールナット", "beech": "beech de-haya haya-maciza buche= buchen= buchenholz* hêtre 榉木 ブナ",
     "ash": "ash fresno esche frêne 白蜡木 アッシュ材", "pine": "pine pino kiefer* pin:fr 松木 パイン材",
     "birch": "birch abedul birk* bouleau 桦木 バーチ", "acacia": "acacia akazi* 相思木 アカシア", "teak": "teak teca 柚木 チーク",
     "wood": "wood wooden madera holz hölzern* bois 木 天然木 木製",
@@ -65,15 +66,16 @@ MATERIALS = {
     "jojoba": "jojoba 荷荷巴 ホホバ", "argan": "argan argán 摩洛哥坚果 アルガン",
 }  # fmt: skip
 PROOFS = {
-    "organic": "organic ecológic* biológic* bio biologisch* biologique* 有机 オーガニック 有機",
-    "vegan": "vegan vegana vegano végan* 纯素 ヴィーガン", "waterproof": "waterproof water-resistance ipx* impermeable wasserdicht* imperméable* étanche* 防水",
+    "organic": "organic organically ecológic* orgánic* biológic* bio= biologisch= biologische= biologischem= biologique= 有机 オーガニック 有機", "natural-origin": "all-natural naturrein* 纯天然 無添加",
+    "vegan": "vegan vegana vegano végan* cruelty-free tierversuchsfrei* 纯素 ヴィーガン", "waterproof": "waterproof water-resistance ipx* impermeable wasserdicht* imperméable* étanche* 防水",
     "water-repellent": "water-repellent water-resistant wasserabweisend* repelente déperlant* 防泼水 撥水",
-    "handmade": "handmade hand-made handcrafted artesanal* handgemacht* handgefertigt* artisanal* 手工 手作り ハンドメイド",
+    "handmade": "handmade hand-made handcrafted hand-crafted made-by-hand artesanal* hecho-a-mano hecha-a-mano hechos-a-mano hechas-a-mano handgemacht* "
+    "handgefertigt* handarbeit von-hand-gefertigt artisanal* fait-main faite-main faits-main fait-à-la-main faite-à-la-main 手工 手作り ハンドメイド",
     "recycled": "recycled reciclad* recycelt* recyclé* 再生材料 再生纤维 再生聚酯 再生塑料 回收 リサイクル",
     "biodegradable": "biodegradable biologisch-abbaubar biodégradable 可降解 生分解",
-    "fsc": "fsc", "gots": "gots", "oeko-tex": "oeko-tex oekotex öko-tex", "ce": "ce-certified ce-marked", "fairtrade": "fairtrade fair-trade",
+    "fsc": "fsc", "certified": "certified certificad* zertifizier* certifié* 认证 認証", "gots": "gots", "oeko-tex": "oeko-tex oekotex öko-tex", "ce": "ce-certified ce-marked", "fairtrade": "fairtrade fair-trade",
     "bpa": "bpa", "hypoallergenic": "hypoallergenic hipoalergénic* hypoallergen* hypoallergénique* 低敏 低刺激",
-    "dermatologist": "dermatologist dermatolog* dermatológic* dermatologi* 皮肤科 皮膚科",
+    "dermatologist": "dermatologist dermatological* dermatolog* dermatológic* dermatologi* 皮肤科 皮膚科",
     "dishwasher": "dishwasher lavavajillas spülmaschin* lave-vaisselle 洗碗机 食洗機",
     "microwave": "microwave microondas mikrowell* micro-ondes 微波炉 電子レンジ",
     "induction": "induction inducción induktion* 电磁炉 ih",
@@ -81,10 +83,10 @@ PROOFS = {
     "gluten": "gluten-free glutenfrei sin-gluten 无麸质 グルテンフリー", "sugar-free": "sugar-free zuckerfrei 无糖 無糖",
     "fragrance-free": "fragrance-free unscented parfümfrei 无香 無香料",
     "warranty": "warranty guarantee garantía garantie 保修 质保 保証",
-    "free-shipping": "free-shipping envío-gratis versandkostenfrei livraison-gratuite 包邮 免运费 送料無料",
-    "returns": "money-back returnable devolución rückgabe remboursé* 退货 退款 返品 返金",
+    "free-shipping": "free-shipping free-delivery ships-free next-day envío-gratis envío-gratuito envíos-gratis versandkostenfrei* kostenlos*-versand gratisversand livraison-gratuite livraison-offerte 包邮 免运费 免费送货 送料無料",
+    "returns": "money-back returnable free-returns devolución devoluciones rückgabe* geld-zurück satisfait-ou 无理由 remboursé* 退货 退款 返品 返金",
     "wireless": "wireless inalámbric* kabellos* drahtlos* 无线 ワイヤレス", "bluetooth": "bluetooth 蓝牙",
-    "wifi": "wifi wi-fi wlan", "usb-c": "usb-c", "rechargeable": "rechargeable charging= charges= recharge* recargable* wiederaufladbar* aufladbar* 充电 充電",
+    "wifi": "wifi wi-fi wlan", "usb-c": "usb-c", "rechargeable": "rechargeable charging:en= charges:en= recharge* recargable* wiederaufladbar* aufladbar* 充电 充電",
     "foldable": "foldable folding plegable* klappbar* faltbar* pliable* pliant* 折叠 可折叠 折りたたみ",
     "adjustable": "adjustable ajustable* regulable* verstellbar* telescop* extensible* réglable* ajustable* 可调 伸缩 調整 調節",
     "removable": "removable extraíble* desmontable* abnehmbar* herausnehmbar* amovible* 可拆 取り外し",
@@ -105,11 +107,11 @@ PLACES = {
 }  # fmt: skip
 # Never allowed, whatever the facts say: superlatives, promises, urgency without ground.
 BANNED = {
-    "superlative": "best no.1 #1 number-one unbeatable unrivalled world-class perfect ultimate guaranteed el-mejor la-mejor perfecto perfecta insuperable "
+    "superlative": "best= finest number-one world's-best unbeatable unrivalled world-class perfect ultimate guaranteed el-mejor la-mejor perfecto perfecta insuperable "
     "beste bester bestes besten perfekt unschlagbar le-meilleur la-meilleure parfait parfaite imbattable 最好 最佳 完美 顶级 极致 最高級 最高の 完璧 世界一 一番",
     "urgency": "hurry last-chance selling-fast limited-time ends-soon only-today act-now date-prisa oferta-limitada beeil* nur-heute dépêchez-vous "
     "限时 抢购 赶快 限量 お急ぎ 期間限定 残りわずか",
-    "health": "heals= anti-aging anti-ageing miracle cura heilt wunder guérit 治愈 治疗 抗衰老 治る",
+    "health": "heals= clinically anti-aging anti-ageing miracle cura heilt wunder guérit 治愈 治疗 抗衰老 治る",
     "cliché": "game-changer elevate-your say-goodbye-to must-have",
 }  # fmt: skip
 KINDS = {"colour": COLOURS, "material": MATERIALS, "proof": PROOFS, "place": PLACES}
@@ -117,12 +119,16 @@ KINDS = {"colour": COLOURS, "material": MATERIALS, "proof": PROOFS, "place": PLA
 IMPLIES = {
     "oak": "wood", "walnut": "wood", "beech": "wood", "ash": "wood", "pine": "wood", "birch": "wood", "acacia": "wood",
     "teak": "wood", "bamboo": "wood", "merino": "wool", "suede": "leather", "waterproof": "water-repellent",
-    "stoneware": "ceramic", "porcelain": "ceramic", "clay": "ceramic", "cashmere": "wool",
+    "stainless": "steel", "cast-iron": "iron", "stoneware": "ceramic", "porcelain": "ceramic", "clay": "ceramic", "cashmere": "wool",
     "bluetooth": "wireless", "wifi": "wireless", "goldmetal": "gold", "silver925": "silver",
     "navy": "blue", "burgundy": "red", "olive": "green", "felt": "wool",
 }  # fmt: skip
-# Words that hold a short form without meaning it.
-MASKED = "明白 麻烦 灌木 白天 白色家电 红包 金额 银行 木工 青年 纸巾 竹荪 茶色素 面白い 紙一重".split()
+# Phrases that hold a form without meaning it.
+MASKED = (
+    "明白|麻烦|灌木|白天|白色家电|红包|金额|银行|木工|青年|纸巾|竹荪|茶色素|面白い|紙一重|绿篱|绿植|充电[线器宝]|折りたたみ傘|[Ff]eu rouge|[Ff]il rouge|"
+    "[Cc]arte blanche|Ton in Ton|(?<=[a-zäöüß] )samt |[Vv]ino (?:tinto|blanco)|[Vv]in (?:rouge|blanc)|red wine|white wine|green tea|black tea|"
+    "[Gg]olden hour|[Gg]oldene[rn]? Stunde"
+)
 NUMBER_WORDS = {
     "en": "one two three four five six seven eight nine ten eleven twelve",
     "es": "uno dos tres cuatro cinco seis siete ocho nueve diez once doce",

@@ -8,12 +8,14 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from products.channels import HOUSE_LIMITS
 from products.copy_prompts import Facts, Order, prefix, suffix
 
 PAIRS = Path(__file__).resolve().parent.parent / "ml" / "house" / "copy" / "pairs"
+SPLITS = ("train", "heldout")
 SENTENCE = "sentence"
 SENTENCE_LIMIT = 160
 _QUOTED = re.compile(r'(\w+):\s*"([^"]*)"|(\w+):\s*([^\s,}]+)')
@@ -28,6 +30,12 @@ def products(split: str) -> list[dict]:
             if row["split"] == split:
                 rows.append(row)
     return rows
+
+
+@lru_cache(maxsize=1)
+def brands() -> frozenset[str]:
+    """The invented brands of all pairs: a small model may repeat one for another's product, so the gate knows them."""
+    return frozenset(row["facts"]["brand"] for split in SPLITS for row in products(split) if row["facts"].get("brand"))
 
 
 def example(row: dict) -> dict:

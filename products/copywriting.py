@@ -8,7 +8,7 @@ import hashlib
 import re
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -20,10 +20,10 @@ from ecomai.lib.money import plain as plain_money
 from ecomai.models import Store, User
 from ml import encoder, generator
 from ml.generator import Generation, Prompt, SamplingOptions
-from products import claims, editorial
+from products import claims, copy_dataset, editorial
 from products.channels import Limit, limits
 from products.copy_prompts import Facts, Order, prefix, suffix
-from products.models import AdAsset, CopyRequest, Product, ProductChange
+from products.models import AdAsset, Brand, CopyRequest, Product, ProductChange
 
 ROUNDS = 3
 OVERSAMPLE = 3  # candidates per wanted text and angle in a round
@@ -86,6 +86,11 @@ def facts_of(product: Product) -> Facts:
         attributes={name: str(value) for name, value in product.attributes.items()},
         options=options,
     )
+
+
+def others_of(store: Store) -> frozenset[str]:
+    """Names that only another product may bear: the store's brands, and those that the model met in training."""
+    return copy_dataset.brands() | frozenset(Brand.objects.filter(store=store).values_list("name", flat=True)[:2000])
 
 
 def angles_for(facts: Facts) -> list[str]:
@@ -202,9 +207,13 @@ Generate = Callable[[list[Prompt], int, SamplingOptions], Generation]
 def write_fields(
     facts: Facts, wanted: dict[str, int], bounds: dict[str, Limit], *, locale: str, tone: str, generate: Generate,
     seed: int | None = None, progress: Callable[[int, str], None] = lambda done, message: None, rounds: int = ROUNDS,
+    others: Collection[str] = (),
 ) -> tuple[dict[str, Sifted], Generation | None]:  # fmt: skip
-    """Candidates for every field, sifted; further rounds for the fields that lack survivors."""
-    book = claims.FactBook(facts)
+    """Candidates for every field, sifted; further rounds for the fields that lack survivors.
+
+    `others`: brand names that no text of this product may bear.
+    """
+    book = claims.FactBook(facts, others)
     angles, start = angles_for(facts), prefix(facts)
     sifted: dict[str, Sifted] = defaultdict(Sifted)
     last: Generation | None = None
@@ -264,8 +273,9 @@ def write(request: CopyRequest, run: Run) -> None:
     run.advance(0, total=expected)
     try:
         sifted, last = write_fields(
-            facts, request.asked, bounds, locale=request.locale, tone=request.tone, generate=generate, progress=progress
-        )
+            facts, request.asked, bounds, locale=request.locale, tone=request.tone, generate=generate,
+            progress=progress, others=others_of(request.store),
+        )  # fmt: skip
     except generator.GenerationCancelled:
         run.check()
         raise
@@ -313,7 +323,7 @@ def edit(asset: AdAsset, text: str, by: User) -> tuple[list[str], claims.Check]:
     text = " ".join(text.split())
     facts = facts_of(asset.product)
     limit = limits(asset.store)[asset.field]
-    broken, checked = judge(text, limit, asset.locale, facts, claims.FactBook(facts))
+    broken, checked = judge(text, limit, asset.locale, facts, claims.FactBook(facts, others_of(asset.store)))
     if "empty" in broken or "too_long" in broken:
         raise ValueError(broken[0])
     asset.text, asset.origin, asset.edited_by, asset.edited_at = text, AdAsset.Origin.HUMAN, by, timezone.now()
@@ -341,8 +351,9 @@ def rewrite(asset: AdAsset) -> bool:
         return generator.generate(prompts, capability="copy", store_id=asset.store_id, n=n, options=options)
 
     sifted, made = write_fields(
-        facts, {asset.field: 4}, bounds, locale=asset.locale, tone=asset.tone, generate=generate, rounds=2
-    )
+        facts, {asset.field: 4}, bounds, locale=asset.locale, tone=asset.tone, generate=generate, rounds=2,
+        others=others_of(asset.store),
+    )  # fmt: skip
     others = AdAsset.objects.filter(request=asset.request, field=asset.field)
     taken = list(others.values_list("text", flat=True))
     fresh = [d for d in sifted[asset.field].drafts if all(_overlap(d.text, text) <= ALIKE for text in taken)]

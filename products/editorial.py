@@ -95,14 +95,14 @@ def _shouts(text: str, facts: Facts) -> bool:
 def _unfinished(text: str, locale: str) -> bool:
     if FOLLOWS.search(text.rstrip()):
         return True
-    last = re.search(r"([^\W\d_]+)$", text.rstrip())
+    last = re.search(r"(?<![\w-])(?<!\d )([^\W\d_]+)$", text.rstrip())  # not "26 in", "USB-A"
     return bool(last) and last[1].casefold() in DANGLING.get(locale, "").split()
 
 
 def _repeats(text: str) -> bool:
     """The same word twice in a row, or the same stretch of four words (of eight characters in CJK) again."""
     words = re.findall(r"[\w'’-]+", text.casefold())
-    if any(a == b and not a.isdigit() for a, b in zip(words, words[1:], strict=False)):
+    if any(a == b and len(a) > 1 and not a.isdigit() for a, b in zip(words, words[1:], strict=False)):
         return True
     grams = [tuple(words[i : i + 4]) for i in range(len(words) - 3)]
     if len(grams) != len(set(grams)):

@@ -4,7 +4,8 @@ import random
 import re
 from collections.abc import Iterator
 
-from products.claims import FactBook, check, quantities
+from ecomai.lib.numerals import ascii_digits
+from products.claims import FactBook, check
 
 WORDS = {
     "colour": {
@@ -48,22 +49,20 @@ def corruptions(
     text: str, locale: str, book: FactBook, brands: list[str], rng: random.Random
 ) -> Iterator[tuple[str, str]]:
     """(kind, false text): a number, colour, material or brand swapped, a proof added."""
-    # A digit of each number, where the facts don't happen to hold the new number too.
+    # A digit of each number, where the facts don't happen to hold the new digits too.
+    held = {n.replace(",", ".") for n in re.findall(r"\d+(?:[.,]\d+)*", ascii_digits(book.text))}
     for match in re.finditer(r"\d+(?:[.,]\d+)*", text):
         at = rng.choice([i for i in range(match.start(), match.end()) if text[i].isdigit()])
         digit = rng.choice([d for d in "123456789" if d != text[at]])
         false = text[:at] + digit + text[at + 1 :]
-        changed = next((q for q in quantities(false) if q.start <= at < q.end), None)
-        if changed is not None and book.number(changed) is None:
+        changed = ascii_digits(false[match.start() : match.end()]).replace(",", ".")
+        if changed not in held and changed.removesuffix(".00") not in held:
             yield "number", false
     # A unit for another one.
     for old, new in UNITS.items():
         match = re.search(rf"(?<=\d)( ?){old}(?![A-Za-z])", text)
-        if match:
-            false = text[: match.start()] + match[1] + new + text[match.end() :]
-            changed = next((q for q in quantities(false) if q.start < match.start() < q.end), None)
-            if changed is not None and (changed.value, changed.dimension) not in book.numbers:
-                yield "unit", false
+        if match and not re.search(rf"\d ?{new}(?![A-Za-z])", book.text):
+            yield "unit", text[: match.start()] + match[1] + new + text[match.end() :]
     for span in check(text, book, locale).supported:
         if span.kind in WORDS:
             words = [w for concept, w in WORDS[span.kind][locale].items() if concept not in book.concepts]
