@@ -64,7 +64,7 @@ restore: install ## load var/backup.dump into the embedded database
 	$(BIN)/python -m devstack run -- $(BIN)/python -m devstack.backup load var/backup.dump
 
 messages: install-dev ## collect and compile translations (needs gettext)
-	cd ecomai && DEBUG=1 ../$(BIN)/python ../manage.py makemessages -l zh_Hans --no-location --ignore=.venv
+	DEBUG=1 $(BIN)/python manage.py makemessages -l zh_Hans --no-location --ignore=.venv --ignore=var --ignore=tests
 	DEBUG=1 $(BIN)/python manage.py compilemessages -l zh_Hans
 
 clean: ## remove what was built here (keeps the shop's data and models)
