@@ -349,7 +349,7 @@ def _names(text: str, book: FactBook, locale: str, put) -> None:
     letters = [c for c in text if c.isalpha()]
     if sum(c.isupper() for c in letters) < 0.6 * len(letters):
         for match in ACRONYM.finditer(text):
-            if match[0] not in NO_CLAIM and fold(match[0]) not in book.folded:
+            if match[0] not in NO_CLAIM and fold(match[0]) not in book.words:
                 put(match.start(), match.end(), "code", None)
     if book.others:
         for match in book.others.finditer(text):
