@@ -14,7 +14,7 @@ from babel import Locale
 
 from ecomai.lib.numerals import ascii_digits
 from products.claims_lexicon import BANNED, IMPLIES, KINDS, MASKED
-from products.claims_quantities import MONEY, UNIT_AFTER, UNITS, Quantity, number_words, quantities, reading
+from products.claims_quantities import UNIT_AFTER, UNITS, Quantity, is_money, number_words, quantities, reading
 from products.copy_prompts import Facts
 
 CJK = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
@@ -297,7 +297,7 @@ def check(text: str, book: FactBook, locale: str = "en") -> Check:
         (supported if found else unsupported).append(span)
 
     for quantity in quantities(text):
-        priced = not quantity.dimension and MONEY.search(text[max(0, quantity.start - 4) : quantity.end + 4])
+        priced = not quantity.dimension and is_money(text, quantity)
         found = book.number(quantity)
         if priced and found and not (found[0] in ("price", "compare at") or found[0] == SAVING and SAVE.search(text)):
             prices = [p for p in (book.facts.price, book.facts.compare_at_price) if p]
@@ -364,8 +364,9 @@ def _names(text: str, book: FactBook, locale: str, put) -> None:
             if not unit and word not in book.folded and match[0] not in NO_CLAIM:
                 put(match.start(), match.end(), "name", None)
     elif locale != "de":  # German writes every noun with a capital
-        titled = sum(1 for m in WORD.finditer(text) if m[0][0].isupper()) / max(1, len(WORD.findall(text)))
-        for match in CAPITAL.finditer(text) if titled < 0.4 else ():
+        long = [w for w in WORD.findall(text)[1:] if len(w) > 3]
+        titled = len(long) < 2 or sum(w[0].isupper() for w in long) > len(long) / 2  # A Headline Written Like This
+        for match in () if titled else CAPITAL.finditer(text):
             word = fold(re.split("['’]", match[0])[-1 if locale == "fr" else 0].strip("-"))
             if any(s <= match.start() < e for s, e in claimed):
                 continue  # a place or a colour: judged as such

@@ -125,7 +125,7 @@ IMPLIES = {
 }  # fmt: skip
 # Phrases that hold a form without meaning it.
 MASKED = (
-    "明白|麻烦|灌木|白天|白色家电|红包|金额|银行|木工|青年|纸巾|竹荪|茶色素|面白い|紙一重|绿篱|绿植|充电[线器宝]|折りたたみ傘|[Ff]eu rouge|[Ff]il rouge|"
+    "明白|麻烦|灌木|白天|白色家电|红包|金额|银行|木工|青年|纸巾|竹荪|茶色素|面白い|紙一重|绿篱|绿植|[腮口]红|地铁|高铁|充电[线器宝]|折りたたみ傘|[Ff]eu rouge|[Ff]il rouge|"
     "[Cc]arte blanche|Ton in Ton|(?<=[a-zäöüß] )samt |[Vv]ino (?:tinto|blanco)|[Vv]in (?:rouge|blanc)|red wine|white wine|green tea|black tea|"
     "[Gg]olden hour|[Gg]oldene[rn]? Stunde"
 )

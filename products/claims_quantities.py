@@ -26,7 +26,9 @@ DIGITS = {ord(c): str(i % 10) for i, c in enumerate("０１２３４５６７８
 UNIT_AFTER = re.compile(
     r"[ \u00a0\u202f-]?(" + "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True)) + r")(?![A-Za-zÀ-ÿ])", re.I
 )
-MONEY = re.compile(r"[€$£¥]|\b(?:EUR|USD|GBP|JPY|CNY|CHF|MXN|CAD)\b|(?<=\d)\s?[元円]")
+MONEY = r"(?:[€$£¥￥]|\b(?:EUR|USD|GBP|JPY|CNY|CHF|MXN|CAD|SGD|AUD)\b)"
+MONEY_BEFORE = re.compile(MONEY + r"\s?$")
+MONEY_AFTER = re.compile(r"\s?(?:" + MONEY + r"|[\u4e00-\u9fff]?元|円|euros?\b)", re.I)
 
 
 # What stands between the members of a range or of dimensions, whose unit comes once at the end.
@@ -68,6 +70,11 @@ def quantities(text: str, name: str = "") -> list[Quantity]:
     return out[::-1]
 
 
+def is_money(text: str, quantity: Quantity) -> bool:
+    """Whether a currency stands right before or behind the number."""
+    return bool(MONEY_BEFORE.search(text[: quantity.start]) or MONEY_AFTER.match(text, quantity.end))
+
+
 def reading(raw: str) -> Decimal:
     """The likely value of digits with separators: a last group of three is thousands, anything else decimals."""
     if "." not in raw and "," not in raw:
@@ -92,6 +99,7 @@ WORD_FIGURES = _words()
 CJK_FIGURES = {char: figure for figure, char in enumerate("一二三四五六七八九十", 1)} | {"两": 2, "兩": 2, "双": 2}
 # A Chinese or Japanese numeral is a number where a counter follows; elsewhere it is part of a word.
 CJK_NUMBER = re.compile("([二三四五六七八九十两兩])(?=[个個種种款色件层層只隻支杯枚つ段档档位人年分秒小時时])")
+CJK_ANY = re.compile("[" + "".join(c for c in CJK_FIGURES if c != "一") + "]")
 # Not a count of anything: the hour, "one of the two".
 NOT_A_COUNT = re.compile(r"\b\w+ o'clock|\b(?:a|antes de|después de) las \w+|\bl'une? des deux", re.I)
 
@@ -104,5 +112,6 @@ def number_words(text: str, locale: str = "") -> Iterator[tuple[int, int, int]]:
         if figure and (not locale or locale[:2] in figure[1]) and match.start() not in skip:
             yield match.start(), match.end(), figure[0]
     if not locale or locale[:2] in ("zh", "ja"):
-        for match in CJK_NUMBER.finditer(text):
+        # Facts are read generously: 双色 there is "two colours".
+        for match in (CJK_NUMBER if locale else CJK_ANY).finditer(text):
             yield match.start(), match.end(), CJK_FIGURES[match[0]]
