@@ -19,7 +19,7 @@ from products.copy_dataset import brands, products
 from products.copy_prompts import Facts, Order, prefix, suffix
 
 SEED = 20261125
-SAMPLES = 2
+SAMPLES = 1
 OPTIONS = SamplingOptions(temperature=0.7, top_k=40, top_p=0.92, repetition_penalty=1.0, max_new_tokens=80, seed=SEED)
 FIELDS = [key for key in HOUSE if key != "google_merchant.description"]
 LONG = "google_merchant.description"
