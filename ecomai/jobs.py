@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+import psycopg
 import structlog
 from django.db import InterfaceError, OperationalError, connection
 from django.db.models import F, Q
@@ -20,6 +21,8 @@ from ecomai.models import Job, Store, User
 
 LEASE = timedelta(seconds=20)
 RENEW_EVERY = 4.0
+# COPY speaks to the driver itself, so its errors come as the driver's own.
+DATABASE_LOST = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
 log = structlog.get_logger(__name__)
 
 
@@ -103,7 +106,7 @@ class Run:
         while not self._stop.wait(RENEW_EVERY):
             try:
                 self._beat()
-            except (OperationalError, InterfaceError):
+            except DATABASE_LOST:
                 connection.close()  # the database restarts: the next round tries again
         connection.close()
 
@@ -163,7 +166,7 @@ def running(job_id: int) -> Iterator[Run | None]:
         run.finish(Job.Status.CANCELLED, _("Cancelled."))
     except LeaseLost:
         log.warning("job_lease_lost", job=job.pk)
-    except (OperationalError, InterfaceError):
+    except DATABASE_LOST:
         log.warning("job_database_lost", job=job.pk)
         connection.close()
     except Exception as error:
