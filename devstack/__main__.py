@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -110,15 +109,18 @@ def _announce(port: int, demo: bool, supervisor: Supervisor) -> None:
     print("\n" + "\n".join(lines) + "\n", flush=True)
 
 
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def up(demo: bool) -> None:
     port = int(os.environ.get("PORT", "8000"))
     lock = Lock(paths.var() / "devstack.lock")
     lock.take()
     _check_port(port)
     servers = Servers()
-    stop = threading.Event()
     for sig in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(sig, lambda *_: (stop.set(), (_ for _ in ()).throw(KeyboardInterrupt)))
+        signal.signal(sig, _interrupt)
     try:
         env = environment({**servers.start(), "PORT": str(port), "LOG_FORMAT": os.environ.get("LOG_FORMAT", "console")})
         env.setdefault("STATICFILES_STORAGE", "django.contrib.staticfiles.storage.ManifestStaticFilesStorage")
@@ -142,7 +144,7 @@ def run(ephemeral: bool, command: list[str]) -> int:
     if not ephemeral:
         lock = Lock(paths.var() / "devstack.lock")
     lock.take()
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         env = environment(servers.start())
         return subprocess.run(command, cwd=REPO, env=env).returncode

@@ -10,9 +10,9 @@ from devstack import paths
 def main(action: str, file: str) -> int:
     binaries, url = paths.postgres_bin(), os.environ["DATABASE_URL"]
     if action == "dump":
-        return subprocess.run([binaries / "pg_dump", "-Fc", "-f", file, url]).returncode
+        return subprocess.run([str(binaries / "pg_dump"), "-Fc", "-f", file, url]).returncode
     if action == "load":
-        command = [binaries / "pg_restore", "--clean", "--if-exists", "--no-owner", "-d", url, file]
+        command = [str(binaries / "pg_restore"), "--clean", "--if-exists", "--no-owner", "-d", url, file]
         return subprocess.run(command).returncode
     print(__doc__)
     return 2

@@ -91,6 +91,10 @@ class Server:
                 preexec_fn=_die_with_parent(self.stop_signal), **more,
             )  # fmt: skip
 
+    def start(self) -> None:
+        """Start and wait until it answers. Raises StackError."""
+        raise StackError(f"{self.name}: not a server")
+
     def alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
 

@@ -253,6 +253,12 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": ["drf_standardized_errors.openapi_hooks.postprocess_schema_enums"],
+    "ENUM_NAME_OVERRIDES": {
+        name: f"drf_standardized_errors.openapi_serializers.{name}.choices"
+        for name in ("ValidationErrorEnum", "ClientErrorEnum", "ServerErrorEnum")
+        + tuple(f"ErrorCode{code}Enum" for code in (401, 403, 404, 405, 406, 415, 429, 500))
+    },
 }
 CORS_URLS_REGEX = r"^/api/v1/"
 # Which shop may call is checked against the key's own list of origins (ecomai.api_auth); a browser needs the header.
