@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 from django.utils.translation import gettext as _
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import SAFE_METHODS, BasePermission
@@ -71,3 +72,13 @@ class KeyThrottle(SimpleRateThrottle):
     def get_cache_key(self, request, view):
         key = getattr(request.user, "key", None)
         return f"throttle:{key.pk}" if key else f"throttle:{self.get_ident(request)}"
+
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):
+    """How the API reference describes the keys."""
+
+    target_class = "ecomai.api_auth.ApiKeyAuthentication"
+    name = "ApiKey"
+
+    def get_security_definition(self, auto_schema) -> dict:
+        return {"type": "http", "scheme": "bearer", "description": "An API key of the store: pk_… or sk_…"}

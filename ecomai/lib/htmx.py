@@ -9,7 +9,7 @@ def render_page_or_part(
 ) -> HttpResponse:
     """Render `part` when the request is htmx's for the element `target`, else `page` (which includes the part)."""
     htmx = getattr(request, "htmx", None)
-    wants_part = bool(htmx) and htmx.target == target
+    wants_part = bool(htmx and htmx.target == target)
     response = render(request, part if wants_part else page, context, status=status)
     response["Vary"] = "HX-Request, HX-Target"
     return response
