@@ -20,6 +20,11 @@ def register(found: Capability) -> None:
     _known[found.name] = found
 
 
+def names() -> list[str]:
+    """All that were announced."""
+    return sorted(_known)
+
+
 def capability(name: str) -> Capability:
     """Raises KeyError for an unknown one."""
     return _known[name]

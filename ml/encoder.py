@@ -1,5 +1,6 @@
 """Embeddings of texts by the configured e5 model, on CTranslate2. Free of torch: the web process may use it."""
 
+import json
 import threading
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -28,6 +29,9 @@ def _load() -> tuple["ctranslate2.Encoder", "Tokenizer"]:
 
     if not sources.is_prepared(settings.ENCODER):
         raise sources.ModelSourceError(f"{settings.ENCODER} is not prepared yet: run `python manage.py prepare_models`")
+    size = json.loads((sources.hf_dir(settings.ENCODER) / "config.json").read_text(encoding="utf-8"))["hidden_size"]
+    if size != DIMENSIONS:
+        raise sources.ModelSourceError(f"{settings.ENCODER} gives {size} numbers a text; the tables hold {DIMENSIONS}")
     folder = sources.prepare(settings.ENCODER)
     where, compute = device()
     encoder = ctranslate2.Encoder(str(folder), device=where, compute_type=compute, intra_threads=threads())

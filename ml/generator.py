@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from django.conf import settings
 
@@ -26,9 +27,15 @@ __all__ = [
 ]  # fmt: skip
 
 
+@lru_cache(maxsize=4)
+def _server(url: str, model: str, api_key: str) -> OpenAIGenerator:
+    """One client, and so one pool of connections, per server."""
+    return OpenAIGenerator(url, model, api_key)
+
+
 def _backend(capability: str, store_id: int | None) -> tuple[Backend, ModelRef]:
     if settings.GENERATOR_BACKEND == "openai":
-        backend = OpenAIGenerator(settings.GENERATOR_URL, settings.GENERATOR_MODEL, settings.GENERATOR_API_KEY)
+        backend = _server(settings.GENERATOR_URL, settings.GENERATOR_MODEL, settings.GENERATOR_API_KEY)
         return backend, ModelRef(None, settings.GENERATOR_MODEL, "openai")
     if settings.GENERATOR_BACKEND != "local":
         raise GenerationError(f"GENERATOR_BACKEND={settings.GENERATOR_BACKEND!r}: write local or openai")

@@ -1,5 +1,7 @@
 """The generator on this machine: CTranslate2, batch sampling, the shared prefix computed once."""
 
+import json
+import random
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
@@ -17,7 +19,7 @@ from ml.generation import (
 )
 
 BATCH_SEQUENCES = 48
-BOS, EOS = "<bos>", "<eos>"
+MAX_SEED = 2**31
 
 
 class LocalGenerator:
@@ -27,21 +29,40 @@ class LocalGenerator:
         import ctranslate2
         from tokenizers import Tokenizer
 
-        where, compute = device()
         self._ct2 = ctranslate2
-        self._generator = ctranslate2.Generator(
-            str(folder), device=where, compute_type=compute, intra_threads=threads()
-        )
+        self._folder = str(folder)
+        self._load()
+        known = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        self._bos = [known["bos_token"]] if known.get("bos_token") else []
+        self._eos = known["eos_token"]
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._newline = self._tokenizer.encode("\n", add_special_tokens=False).tokens[0]
-        # The random seed is the library's, one for all: sampling calls take turns.
+        # One random state per model: sampling calls take turns.
         self._lock = threading.Lock()
+
+    def _load(self) -> None:
+        where, compute = device()
+        self._generator = None  # the old one's memory first
+        self._generator = self._ct2.Generator(self._folder, device=where, compute_type=compute, intra_threads=threads())
+        self._drawn = False
+
+    def _seed(self, options: SamplingOptions) -> None:
+        """CTranslate2 reads its seed once, when a model draws for the first time, so that a seed after that means
+        loading the model again (about a second). Without one the start is random, whatever was set before."""
+        if options.temperature <= 0:
+            return
+        if options.seed is not None and self._drawn:
+            self._load()
+        if not self._drawn:
+            seed = random.SystemRandom().randrange(MAX_SEED) if options.seed is None else options.seed % MAX_SEED
+            self._ct2.set_random_seed(seed)
+        self._drawn = True
 
     def _tokens(self, text: str) -> list[str]:
         return self._tokenizer.encode(text, add_special_tokens=False).tokens if text else []
 
     def _ends(self, options: SamplingOptions) -> list[str]:
-        return [EOS, self._newline] if "\n" in options.stop else [EOS]
+        return [self._eos, self._newline] if "\n" in options.stop else [self._eos]
 
     def _sampling(self, options: SamplingOptions) -> dict:
         greedy = options.temperature <= 0
@@ -69,10 +90,9 @@ class LocalGenerator:
         greedy = options.temperature <= 0  # all candidates would be the same one
         done = 0
         with self._lock:
-            if options.seed is not None:
-                self._ct2.set_random_seed(options.seed)
+            self._seed(options)
             for prefix, indexes in by_prefix.items():
-                static = [BOS, *self._tokens(prefix)]
+                static = [*self._bos, *self._tokens(prefix)]
                 # Prompts of like length together: less padding, more of the prompt forwarded at once.
                 suffixes = {i: self._tokens(prompts[i].suffix) for i in indexes}
                 indexes = sorted(indexes, key=lambda i: len(suffixes[i]))
@@ -106,17 +126,16 @@ class LocalGenerator:
 
     def stream(self, prompt: Prompt, options: SamplingOptions) -> Iterator[str]:
         """Pieces of text as they are written; together they are the text up to the stop."""
-        start = [BOS, *self._tokens(prompt.prefix), *self._tokens(prompt.suffix)]
+        start = [*self._bos, *self._tokens(prompt.prefix), *self._tokens(prompt.suffix)]
         ids: list[int] = []
         sent = ""
         with self._lock:
-            if options.seed is not None:
-                self._ct2.set_random_seed(options.seed)
+            self._seed(options)
             steps = self._generator.generate_tokens(
                 start, max_length=options.max_new_tokens, end_token=self._ends(options), **self._sampling(options)
             )
             for step in steps:
-                if step.is_last and step.token in (EOS, self._newline):
+                if step.is_last and step.token in self._ends(options):
                     break
                 ids.append(step.token_id)
                 text, stopped = cut(self._tokenizer.decode(ids), options.stop)

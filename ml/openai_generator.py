@@ -4,6 +4,7 @@ import json
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import httpx
 
@@ -23,7 +24,8 @@ RETRY_ON = {429, 500, 502, 503, 504}
 
 
 class OpenAIGenerator:
-    """A client of one server and one model."""
+    """A client of one server and one model. top_k and repetition_penalty aren't sent: the protocol has neither, and
+    some servers refuse what they don't know."""
 
     def __init__(self, url: str, model: str, api_key: str = "", *, timeout: float = 120.0, pause: float = 0.5):
         if not url or not model:
@@ -78,20 +80,30 @@ class OpenAIGenerator:
         for done, prompt in enumerate(prompts, 1):
             if cancelled():
                 raise GenerationCancelled
-            answer = self._post(self._body(prompt, options, n=n))
-            try:
-                out.append([self._candidate(choice, options) for choice in answer["choices"]])
-            except (KeyError, TypeError) as error:
-                raise GenerationError(f"{self._url}: an answer without choices") from error
+            out.append(self._candidates(prompt, n, options))
             on_progress(done * n, len(prompts) * n)
         return out
 
+    def _candidates(self, prompt: Prompt, n: int, options: SamplingOptions) -> list[Candidate]:
+        """n candidates; a server that gives fewer than it was asked for (Ollama gives one) is asked again."""
+        row: list[Candidate] = []
+        while len(row) < n:
+            seed = None if options.seed is None else options.seed + len(row)
+            answer = self._post(self._body(prompt, replace(options, seed=seed), n=n - len(row)))
+            try:
+                choices = answer["choices"]
+                each = (answer.get("usage") or {}).get("completion_tokens", 0) // len(choices)
+                row += [self._candidate(choice, each, options) for choice in choices]
+            except (KeyError, TypeError, ZeroDivisionError) as error:
+                raise GenerationError(f"{self._url}: an answer without choices") from error
+        return row[:n]
+
     @staticmethod
-    def _candidate(choice: dict, options: SamplingOptions) -> Candidate:
+    def _candidate(choice: dict, tokens: int, options: SamplingOptions) -> Candidate:
         text, stopped = cut(choice["text"], options.stop)
         finish = "stop" if stopped or choice.get("finish_reason") != "length" else "length"
         scores = [s for s in ((choice.get("logprobs") or {}).get("token_logprobs") or []) if s is not None]
-        return Candidate(text.strip(), len(scores), sum(scores) / len(scores) if scores else math.nan, finish)
+        return Candidate(text.strip(), len(scores) or tokens, sum(scores) / len(scores) if scores else math.nan, finish)
 
     def stream(self, prompt: Prompt, options: SamplingOptions) -> Iterator[str]:
         """Pieces of text by server-sent events. Raises GenerationError."""

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from ml import registry, sources
+from ml import capabilities, registry, sources
 
 
 def models_ready() -> tuple[bool, str]:
@@ -12,9 +12,10 @@ def models_ready() -> tuple[bool, str]:
     if missing:
         return False, f"not prepared: {', '.join(missing)}"
     if settings.GENERATOR_BACKEND == "local":
-        version = registry.live("copy")
-        if version is None:
-            return False, "no live version for copy"
-        if not (registry.folder(version) / "model.bin").exists():
-            return False, f"files of {version.label} are missing"
+        for capability in capabilities.names():
+            version = registry.live(capability)
+            if version is None:
+                return False, f"no live version for {capability}"
+            if not (registry.folder(version) / "model.bin").exists():
+                return False, f"files of {version.label} are missing"
     return True, "ready"

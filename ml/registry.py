@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
@@ -52,32 +53,55 @@ def live(capability: str, store_id: int | None = None) -> ModelVersion | None:
 @transaction.atomic
 def promote(version: ModelVersion, *, reason: str = "", by: User | None = None) -> ModelVersion:
     """Make a ready or retired version live in its scope; the one that was live is retired. Raises PromotionError."""
-    scope = ModelVersion.objects.select_for_update().filter(capability=version.capability, store_id=version.store_id)
-    version = scope.get(pk=version.pk)
+    version = _lock_scope(version.capability, version.store_id)[version.pk]
     if version.status == ModelVersion.Status.LIVE:
         return version
+    return _go_live(version, reason=reason, since=timezone.now())
+
+
+@transaction.atomic
+def roll_back(capability: str, store_id: int | None, *, by: User | None = None) -> ModelVersion:
+    """Make the version that was live before live again, and once more goes back further; before a store's first
+    version came the house's. Raises PromotionError when there is none."""
+    scope = _lock_scope(capability, store_id).values()
+    current = next((v for v in scope if v.status == ModelVersion.Status.LIVE), None)
+    earlier = [
+        v for v in scope
+        if current and v.status == ModelVersion.Status.RETIRED and v.promoted_at and v.promoted_at < current.promoted_at
+    ]  # fmt: skip
+    if earlier:
+        # It keeps the time of its own promotion: the order of promotions is what "before" means.
+        previous = max(earlier, key=lambda v: v.promoted_at)
+        return _go_live(previous, reason="roll-back", since=previous.promoted_at)
+    house = live(capability)
+    if current is None or store_id is None or house is None:
+        raise PromotionError("There is no earlier version to go back to.")
+    ModelVersion.objects.filter(pk=current.pk).update(status=ModelVersion.Status.RETIRED)
+    return house
+
+
+def _lock_scope(capability: str, store_id: int | None) -> dict[int, ModelVersion]:
+    """All versions of the scope, locked: two promotions at once take turns."""
+    rows = ModelVersion.objects.select_for_update().filter(capability=capability, store_id=store_id).order_by("pk")
+    return {version.pk: version for version in rows}
+
+
+def _go_live(version: ModelVersion, *, reason: str, since: datetime) -> ModelVersion:
     if version.status not in (ModelVersion.Status.READY, ModelVersion.Status.RETIRED):
         raise PromotionError(f"{version.label} is {version.status}; only a ready version can go live")
     if not (folder(version) / "model.bin").exists():
         raise PromotionError(f"{version.label}: its files are missing")
-    scope.filter(status=ModelVersion.Status.LIVE).update(status=ModelVersion.Status.RETIRED)
-    version.status, version.reason, version.promoted_at = ModelVersion.Status.LIVE, reason, timezone.now()
+    ModelVersion.objects.filter(
+        capability=version.capability, store_id=version.store_id, status=ModelVersion.Status.LIVE
+    ).update(status=ModelVersion.Status.RETIRED)
+    version.status, version.reason, version.promoted_at = ModelVersion.Status.LIVE, reason, since
     version.save(update_fields=["status", "reason", "promoted_at"])
     return version
 
 
-def roll_back(capability: str, store_id: int | None, *, by: User | None = None) -> ModelVersion:
-    """Make the version that was live before live again. Raises PromotionError when there is none."""
-    previous = (
-        ModelVersion.objects.filter(
-            capability=capability, store_id=store_id, status=ModelVersion.Status.RETIRED, promoted_at__isnull=False
-        )
-        .order_by("-promoted_at")
-        .first()
-    )
-    if previous is None:
-        raise PromotionError("There is no earlier version to go back to.")
-    return promote(previous, reason="roll-back", by=by)
+def _metrics(adapter: Path) -> dict:
+    """What was measured when the adapter was trained; `base` is the model it fits."""
+    return json.loads((adapter / "metrics.json").read_text(encoding="utf-8"))
 
 
 def _adapter_hash(adapter: Path) -> str:
@@ -87,13 +111,13 @@ def _adapter_hash(adapter: Path) -> str:
 def _house_artefact(capability: str, adapter: Path | None, progress: sources.Progress) -> tuple[str, str, dict]:
     """(label, path below MODELS_DIR, metrics) of the house version, merged and converted if it isn't yet."""
     base = settings.GENERATOR
-    if adapter is None:
+    metrics = _metrics(adapter) if adapter else {}
+    if adapter is None or metrics["base"] != base:
         return f"{base} (base)", str(sources.prepare(base, progress=progress).relative_to(settings.MODELS_DIR)), {}
     digest = _adapter_hash(adapter)
     target = settings.MODELS_DIR / "house" / f"{capability}-{digest}"
-    metrics_file = adapter / "metrics.json"
-    metrics = json.loads(metrics_file.read_text(encoding="utf-8")) if metrics_file.exists() else {}
-    if not (target / "model.bin").exists():
+    # Written last, after the check: without it a kill came in between.
+    if not (target / "agreement.json").exists():
         from ml.engines.causal_lora import merge
         from ml.engines.convert import agreement
 
@@ -127,7 +151,8 @@ CHECK_PROMPTS = (
 def register_house(progress: sources.Progress = lambda step: None) -> list[ModelVersion]:
     """Register the shipped adapters as house versions and make them live; the plain base where none is shipped.
 
-    Idempotent. A house version that a person promoted by hand afterwards stays live.
+    An adapter fits one base: with another GENERATOR the plain base is registered. Idempotent. A house version of the
+    same base that a person promoted by hand stays live.
     """
     if settings.GENERATOR_BACKEND != "local":
         return []
@@ -136,18 +161,20 @@ def register_house(progress: sources.Progress = lambda step: None) -> list[Model
         if not card.is_dir() or card.name.startswith((".", "_")):
             continue
         capability = card.name
-        adapter = card if (card / "adapter_model.safetensors").exists() else None
+        adapter = card if (card / "metrics.json").exists() else None
         label, path, metrics = _house_artefact(capability, adapter, progress)
         existing = ModelVersion.objects.filter(capability=capability, store=None, label=label).first()
         if existing is None:
             version = new_version(
                 capability=capability, store_id=None, base=settings.GENERATOR,
-                method="lora" if adapter else "base", label=label,
+                method="lora" if metrics else "base", label=label,
                 data_hash=str(metrics.get("data_hash", "")), config=metrics.get("config", {}),
             )  # fmt: skip
             mark_ready(version, path=path, metrics=metrics)
             out.append(promote(version, reason="shipped with the app"))
         else:
             ModelVersion.objects.filter(pk=existing.pk).update(path=path)
-            out.append(live(capability) or promote(existing, reason="shipped with the app"))
+            now = live(capability)
+            fits = now is not None and now.base == settings.GENERATOR
+            out.append(now if fits else promote(existing, reason="shipped with the app"))
     return out

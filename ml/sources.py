@@ -116,32 +116,27 @@ def _fresh(target: Path) -> Path:
 
 
 def hf_dir(name: str) -> Path:
-    """Where the model lies (or will lie) as a transformers folder."""
-    return settings.MODELS_DIR / name / "hf"
+    """Where the model lies (or will lie) as a transformers folder; an absolute path is such a folder itself."""
+    return Path(name) if Path(name).is_absolute() else settings.MODELS_DIR / name / "hf"
 
 
 def ct2_dir(name: str) -> Path:
     """Where the model lies (or will lie) converted and quantised."""
-    return settings.MODELS_DIR / name / "ct2-int8"
+    below = hashlib.sha256(name.encode()).hexdigest()[:16] if Path(name).is_absolute() else name
+    return settings.MODELS_DIR / below / "ct2-int8"
 
 
 def is_prepared(name: str) -> bool:
     """Whether both forms of the model are there."""
-    folder = Path(name)
-    if folder.is_absolute():
-        return (folder / "config.json").exists()
     return (hf_dir(name) / "config.json").exists() and (ct2_dir(name) / "model.bin").exists()
 
 
 def resolve(name: str) -> Path:
     """The transformers folder of a model. Raises ModelSourceError with what to do when it is not on this machine."""
-    path = Path(name)
-    if path.is_absolute():
-        if not (path / "config.json").exists():
-            raise ModelSourceError(f"{name}: no config.json there; name a transformers model folder")
-        return path
     if (hf_dir(name) / "config.json").exists():
         return hf_dir(name)
+    if Path(name).is_absolute():
+        raise ModelSourceError(f"{name}: no config.json there; name a transformers model folder")
     raise ModelSourceError(f"{name} is not prepared yet: run `python manage.py prepare_models`")
 
 
@@ -171,7 +166,7 @@ def _unpack(source: Source, progress: Progress, check: Callable[[], None]) -> No
     target = hf_dir(source.name)
     fresh = _fresh(target)
     started = time.monotonic()
-    joined = fresh / "weights.source"
+    joined = fresh / ("weights.bin" if source.role == "encoder" else "weights.gguf")  # transformers wants the ending
     _join(source, joined, progress, check)
     progress(Step(source.name, "unpack", 0, 1, 0.0))
     if source.role == "encoder":
@@ -225,17 +220,14 @@ def prepare(
         if cancelled():
             raise PrepareCancelled(name)
 
-    path = Path(name)
-    if path.is_absolute():
-        folder = resolve(name)
-        target = settings.MODELS_DIR / hashlib.sha256(name.encode()).hexdigest()[:16] / "ct2-int8"
-    else:
-        folder, target = hf_dir(name), ct2_dir(name)
-        if not (folder / "config.json").exists():
-            if name in EMBEDDED:
-                _unpack(EMBEDDED[name], progress, check)
-            else:
-                _from_hub(name)
+    folder, target = hf_dir(name), ct2_dir(name)
+    if not (folder / "config.json").exists():
+        if name in EMBEDDED:
+            _unpack(EMBEDDED[name], progress, check)
+        elif Path(name).is_absolute():
+            resolve(name)
+        else:
+            _from_hub(name)
     if not (target / "model.bin").exists():
         started = time.monotonic()
         progress(Step(name, "convert", 0, 1, 0.0))

@@ -4,6 +4,7 @@
 """
 
 import argparse
+import hashlib
 import json
 import math
 import os
@@ -11,7 +12,7 @@ import random
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -137,6 +138,12 @@ def _checkpoint_folder(out: Path) -> Path | None:
     return None
 
 
+def _fingerprint(config: LoraTrainConfig, *parts: list[PrefixExample]) -> str:
+    """What a checkpoint belongs to: going on with other data or settings would mix two trainings."""
+    told = [config.as_json(), *([asdict(example) for example in part] for part in parts)]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
 def _rate(step: int, total: int, config: LoraTrainConfig) -> float:
     warmup = max(1, round(total * config.warmup_share))
     if step < warmup:
@@ -180,9 +187,17 @@ def train(
     """Train an adapter into `out/adapter`, keeping the weights of the epoch with the least held-out loss.
 
     Checkpoints lie in `out/checkpoint`; with `resume` an interrupted run goes on from there and ends with the same
-    weights as one that was never interrupted. Raises TrainingCancelled.
+    weights as one that was never interrupted (one of other data or settings starts anew). Events go to `progress`
+    and, a JSON line each, to `out/log.jsonl`. Raises TrainingCancelled.
     """
     out.mkdir(parents=True, exist_ok=True)
+    fingerprint = _fingerprint(config, examples, heldout)
+
+    def tell(event: dict) -> None:
+        with (out / "log.jsonl").open("a", encoding="utf-8") as log:
+            log.write(json.dumps(event) + "\n")
+        progress(event)
+
     random.seed(config.seed)
     torch.manual_seed(config.seed)
     model = CompletionModel(base_dir, config)
@@ -200,18 +215,18 @@ def train(
     state = {"epoch": 0, "step_in_epoch": 0, "step": 0, "best": math.inf, "best_epoch": -1, "bad": 0, "base": None}
     best: dict[str, torch.Tensor] | None = None
     folder = _checkpoint_folder(out) if resume else None
-    if folder:
-        saved = torch.load(folder / "state.pt", weights_only=True)
+    saved = torch.load(folder / "state.pt", weights_only=True) if folder else None
+    if folder and saved and saved.get("fingerprint") == fingerprint:
         state = saved["state"]
         optimizer.load_state_dict(saved["optimizer"])
         torch.set_rng_state(saved["rng"])
         model.load_adapter_state(load_file(folder / "adapter.safetensors"))
         if (folder / "best.safetensors").exists():
             best = load_file(folder / "best.safetensors")
-        progress({"event": "resumed", **state})
+        tell({"event": "resumed", **state})
     else:
         state["base"] = model.mean_loss(heldout_sequences, check)
-        progress({"event": "base", "heldout_loss": state["base"]})
+        tell({"event": "base", "heldout_loss": state["base"]})
 
     def checkpoint() -> None:
         def write(target: Path) -> None:
@@ -219,15 +234,16 @@ def train(
             if best is not None:
                 save_file(best, target / "best.safetensors")
             torch.save(
-                {"state": state, "optimizer": optimizer.state_dict(), "rng": torch.get_rng_state()},
+                {"state": state, "optimizer": optimizer.state_dict(), "rng": torch.get_rng_state(),
+                 "fingerprint": fingerprint},
                 target / "state.pt",
-            )
+            )  # fmt: skip
             (target / "complete").touch()
 
         _replace(out / "checkpoint", write)
 
     model.model.train()
-    seen, started = 0, time.monotonic()
+    seen, started, first = 0, time.monotonic(), state["step"]
     while state["epoch"] < config.epochs and state["bad"] <= config.patience:
         sequences = model.packed(examples, config.seed + state["epoch"])
         steps = list(_steps(sequences, config.sequences_per_step))
@@ -247,13 +263,11 @@ def train(
             optimizer.zero_grad(set_to_none=True)
             state["step"] += 1
             state["step_in_epoch"] += 1
-            speed = seen / (time.monotonic() - started)
-            left = (
-                (total - state["step"]) * (time.monotonic() - started) / max(1, seen) * (seen / max(1, state["step"]))
-            )
-            progress(
+            elapsed = time.monotonic() - started
+            left = (total - state["step"]) * elapsed / (state["step"] - first)
+            tell(
                 {"event": "step", "step": state["step"], "total": total, "epoch": state["epoch"],
-                 "loss": round(loss_sum / count, 4), "tokens_per_second": round(speed, 1), "seconds_left": round(left)}
+                 "loss": round(loss_sum / count, 4), "tokens_per_second": round(seen / elapsed, 1), "seconds_left": round(left)}
             )  # fmt: skip
             if state["step"] % config.checkpoint_every == 0:
                 checkpoint()
@@ -264,7 +278,7 @@ def train(
             best = model.adapter_state()
         else:
             state["bad"] += 1
-        progress({"event": "epoch", "epoch": state["epoch"], "heldout_loss": round(heldout_loss, 4), "best": improved})
+        tell({"event": "epoch", "epoch": state["epoch"], "heldout_loss": round(heldout_loss, 4), "best": improved})
         state["epoch"] += 1
         state["step_in_epoch"] = 0
         checkpoint()

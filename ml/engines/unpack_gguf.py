@@ -1,6 +1,5 @@
 """Turn a GGUF file into a normal transformers folder (bf16). No Django here."""
 
-import os
 from pathlib import Path
 
 import torch
@@ -9,13 +8,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 def unpack_gguf(source: Path, target: Path) -> None:
     """De-quantise `source` and write config, safetensors and tokenizer into the folder `target`."""
-    named = source.with_name("weights.gguf")
-    os.link(source, named)  # transformers wants the ending
-    try:
-        model = AutoModelForCausalLM.from_pretrained(str(named.parent), gguf_file=named.name, dtype=torch.float32)
-        tokenizer = AutoTokenizer.from_pretrained(str(named.parent), gguf_file=named.name)
-    finally:
-        named.unlink()
+    folder, name = str(source.parent), source.name
+    model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=name)
     # A model that came from GGUF refuses save_pretrained: its weights go into a fresh one.
     config = model.config
     if hasattr(config, "quantization_config"):

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from django.conf import settings as django_settings
+from django.db import IntegrityError, transaction
 
 from ml import encoder, generator, loading, registry, sources
 from ml.generation import GenerationError, Prompt, SamplingOptions, cut
@@ -106,6 +107,20 @@ def test_many_prompts_come_back_in_order_with_n_candidates_each_and_can_be_cance
         generator.generate(prompts, capability="copy", cancelled=lambda: True)
 
 
+def test_a_seed_gives_the_same_texts_again_and_none_gives_others(house):
+    def texts(seed):
+        options = SamplingOptions(seed=seed, max_new_tokens=16, temperature=1.0)
+        found = generator.generate([Prompt(PREFIX, SUFFIX)], capability="copy", n=4, options=options)
+        return [c.text for c in found.candidates[0]]
+
+    first = texts(7)
+    assert texts(None) != texts(None)
+    assert texts(7) == first != texts(8)
+    options = SamplingOptions(seed=7, max_new_tokens=16, temperature=1.0)
+    streams = {"".join(generator.stream(Prompt(PREFIX, SUFFIX), capability="copy", options=options)) for _ in range(2)}
+    assert len(streams) == 1
+
+
 def test_a_text_without_a_stop_is_marked_as_cut(house):
     options = SamplingOptions(max_new_tokens=2, temperature=0)
     assert (
@@ -134,11 +149,53 @@ def test_promotion_has_one_live_version_falls_back_to_the_house_and_rolls_back(h
     assert registry.live("copy", store.pk) == second and registry.live("copy", other_store.pk) == house
     assert ModelVersion.objects.filter(store=store, status="live").count() == 1
     assert registry.roll_back("copy", store.pk) == first
+    assert registry.roll_back("copy", store.pk) == house and registry.live("copy", store.pk) == house
+    with pytest.raises(registry.PromotionError, match="no earlier"):
+        registry.roll_back("copy", store.pk)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        ModelVersion.objects.create(capability="copy", label="x", base="b", method="lora", status="live")
     broken = registry.new_version(capability="copy", store_id=store.pk, base="b", method="lora", label="broken")
     with pytest.raises(registry.PromotionError):
         registry.promote(broken)
     registry.register_house()
     assert registry.live("copy") == house
+
+
+def test_a_second_roll_back_goes_further_back(house, store):
+    versions = []
+    for label in ("one", "two", "three"):
+        version = registry.new_version(capability="copy", store_id=store.pk, base="b", method="lora", label=label)
+        registry.mark_ready(version, path=house.path, metrics={})
+        versions.append(registry.promote(version))
+    assert registry.roll_back("copy", store.pk) == versions[1]
+    assert registry.roll_back("copy", store.pk) == versions[0]
+
+
+def test_an_adapter_is_not_put_on_another_base(house, settings, tmp_path):
+    """The base named by its folder is another base to the registry: no adapter, then back again."""
+    known = settings.GENERATOR
+    settings.GENERATOR = str(sources.hf_dir(known))
+    assert sources.resolve(settings.GENERATOR) == sources.hf_dir(known) and not sources.is_prepared(settings.GENERATOR)
+    target = sources.ct2_dir(settings.GENERATOR)
+    target.parent.mkdir()
+    try:
+        shutil.copytree(sources.ct2_dir(known), target, copy_function=os.link)
+        registry.register_house()
+        assert registry.live("copy").method == "base" and registry.live("copy").path.endswith("ct2-int8")
+        settings.GENERATOR = known
+        registry.register_house()
+        assert registry.live("copy") == house
+    finally:
+        shutil.rmtree(target.parent)
+
+
+@pytest.mark.slow
+def test_a_kill_before_the_check_of_the_converted_house_model_is_made_good(house):
+    checked = registry.folder(house) / "agreement.json"
+    checked.unlink()
+    registry.register_house()
+    found = json.loads(checked.read_text())
+    assert found["logit_correlation"] > 0.95 and registry.live("copy") == house
 
 
 @pytest.fixture
@@ -170,9 +227,10 @@ def openai_server(house):
                     self.wfile.write(f"data: {json.dumps({'choices': [{'text': piece}]})}\n\n".encode())
                 self.wfile.write(b"data: [DONE]\n\n")
                 return
-            rows = engine.generate([prompt], body["n"], options, lambda d, t: None, lambda: False)
-            choices = [{"text": c.text, "finish_reason": c.finish} for c in rows[0]]
-            self.wfile.write(json.dumps({"choices": choices}).encode())
+            # One choice whatever n is, as some servers do.
+            [one] = engine.generate([prompt], 1, options, lambda d, t: None, lambda: False)[0]
+            answer = {"choices": [{"text": one.text, "finish_reason": one.finish}]}
+            self.wfile.write(json.dumps({**answer, "usage": {"completion_tokens": one.tokens}}).encode())
 
         def log_message(self, *args):
             pass
@@ -181,6 +239,7 @@ def openai_server(house):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}", calls
     server.shutdown()
+    server.server_close()
 
 
 def test_an_openai_compatible_server_answers_like_the_local_model(openai_server, house, settings):
@@ -188,7 +247,8 @@ def test_an_openai_compatible_server_answers_like_the_local_model(openai_server,
     settings.GENERATOR_BACKEND, settings.GENERATOR_URL = "openai", url
     settings.GENERATOR_MODEL, settings.GENERATOR_API_KEY = "gemma", "key"
     remote = generator.generate([Prompt(PREFIX, SUFFIX)], capability="copy", n=2, options=GREEDY)
-    assert len(calls) == 2, "the 503 was not tried again"
+    assert len(calls) == 3, "the 503 was not tried again, or the second candidate not asked for"
+    assert [c["n"] for c in calls] == [2, 2, 1] and remote.tokens > 0
     assert remote.model.backend == "openai" and remote.model.version_id is None
     streamed = "".join(generator.stream(Prompt(PREFIX, SUFFIX), capability="copy", options=GREEDY)).strip()
     settings.GENERATOR_BACKEND = "local"
@@ -279,6 +339,12 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_never_killed(ba
     second = load_file(tmp_path / "killed" / "adapter" / "adapter_model.safetensors")
     assert first.keys() == second.keys()
     assert all(first[name].equal(second[name]) for name in first)
+    events = [json.loads(line)["event"] for line in (tmp_path / "killed" / "log.jsonl").read_text().splitlines()]
+    assert events.count("base") == 1 and "resumed" in events
+    # Other data never goes on from this checkpoint.
+    data.write_text("\n".join(json.dumps(r) for r in rows[:2]))
+    other, _ = start(tmp_path / "killed").communicate(timeout=200)
+    assert "resumed" not in other and "base" in other
 
 
 def test_the_shipped_adapter_is_small_and_has_its_card():

@@ -19,7 +19,7 @@ class Command(BaseCommand):
         parser.add_argument("capability")
         parser.add_argument("--extra", type=Path, help="folder with semipqa_en/ (class-A data beside the repository)")
         parser.add_argument("--out", type=Path, default=None, help="working folder (checkpoints); default var/training")
-        parser.add_argument("--epochs", type=int, default=2)
+        parser.add_argument("--epochs", type=int, default=5, help="at most; the best one on the held-out part is kept")
 
     def handle(self, *args, **options) -> None:
         from ml.configs import LoraTrainConfig
