@@ -179,6 +179,7 @@ class FactBook:
         self.concepts: dict[str, tuple[str, str]] = {}
         self.numbers: dict[tuple[Decimal, str], tuple[str, str]] = {}
         self.bare: dict[Decimal, tuple[str, str]] = {}
+        self.counts: dict[Decimal, tuple[str, str]] = {}
         for name, value in self.entries:
             for _s, _e, _kind, concept in concepts(f"{name} {value}"):
                 while concept:
@@ -193,11 +194,11 @@ class FactBook:
                 self.numbers.setdefault((Decimal(figure), ""), (name, value))
         # Counts that follow: how many colours, sizes, pieces of a list.
         for name, values in facts.options.items():
-            self.bare.setdefault(Decimal(len(values)), (name, ", ".join(values)))
+            self.counts.setdefault(Decimal(len(values)), (name, ", ".join(values)))
         for name, value in facts.attributes.items():
             items = [v for v in re.split(r"[,、，/+]| and | und | y | et ", value) if v.strip()]
             if len(items) > 1:
-                self.bare.setdefault(Decimal(len(items)), (name, value))
+                self.counts.setdefault(Decimal(len(items)), (name, value))
         self._discount()
         names = sorted({n for n in others if len(n) > 1 and fold(n) not in self.folded}, key=len, reverse=True)
         self.others = (
@@ -229,6 +230,13 @@ class FactBook:
             found = self.bare.get(quantity.figure)
         return found
 
+    def count(self, figure: Decimal, following: str) -> tuple[str, str] | None:
+        """The list of facts with that many members, where the text goes on to speak of one: "three colours"."""
+        found = self.counts.get(figure)
+        if found and (COUNTED.search(following[:24]) or fold(found[0])[:4] in fold(following[:24])):
+            return found
+        return None
+
     def says(self, text: str) -> tuple[str, str] | None:
         """The fact that holds these very words (in Chinese and Japanese: these characters)."""
         words = [fold(m[0]) for m in WORD.finditer(text)]
@@ -242,6 +250,10 @@ class FactBook:
         return None
 
 
+COUNTED = re.compile(
+    r"colou?r|farb|couleur|coloris|size|größe|taille|talla|materi|matéri|matière|finish|style|version|variant|option|tinte|tono|teinte"
+    r"|shade|ton|duft|scent|sabor|flavou?r|parfum|sorte|[色款种種尺选]|サイズ|カラー|タイプ", re.I
+)  # fmt: skip
 SAVING = "saving"  # the name under which the difference of the prices stands
 SAVE = re.compile(
     r"\bsav(?:e|ing)|\boff\b|spar|ahorr|économi|réduction|rebaj|günstiger|weniger|立减|省|お得|引き", re.I
@@ -298,7 +310,9 @@ def check(text: str, book: FactBook, locale: str = "en") -> Check:
 
     for quantity in quantities(text):
         priced = not quantity.dimension and is_money(text, quantity)
-        found = book.number(quantity)
+        found = book.number(quantity) or (
+            None if quantity.dimension else book.count(quantity.value, text[quantity.end :])
+        )
         if priced and found and not (found[0] in ("price", "compare at") or found[0] == SAVING and SAVE.search(text)):
             prices = [p for p in (book.facts.price, book.facts.compare_at_price) if p]
             found = next((("price", p) for p in prices if Decimal(p.split()[0]) == quantity.value), None)
@@ -321,7 +335,8 @@ def check(text: str, book: FactBook, locale: str = "en") -> Check:
     listed = {k: len({c for _s, _e, kind, c in named if kind == k}) for k in ("colour", "material")}
     for start, end, figure in number_words(text, locale):
         counted = figure in listed.values()  # "Beech, cord, brass: three materials"
-        put(start, end, "number", book.bare.get(Decimal(figure)) or (("text", "") if counted else None))
+        held = book.bare.get(Decimal(figure)) or book.count(Decimal(figure), text[end:])
+        put(start, end, "number", held or (("text", "") if counted else None))
     _names(text, book, locale, put)
     return Check(_unique(supported), _unique(unsupported))
 

@@ -101,7 +101,7 @@ CJK_FIGURES = {char: figure for figure, char in enumerate("一二三四五六七
 CJK_NUMBER = re.compile("([二三四五六七八九十两兩])(?=[个個種种款色件层層只隻支杯枚つ段档档位人年分秒小時时])")
 CJK_ANY = re.compile("[" + "".join(c for c in CJK_FIGURES if c != "一") + "]")
 # Not a count of anything: the hour, "one of the two".
-NOT_A_COUNT = re.compile(r"\b\w+ o'clock|\b(?:a|antes de|después de) las \w+|\bl'une? des deux", re.I)
+NOT_A_COUNT = re.compile(r"\b\w+ o'clock|\b(?:a|antes de|después de) las \w+|\bl'une? des deux|\b(?:the|aux|les|des|los|las) (?:two|deux|dos)(?=\s*(?:[.,;:!?]|$))", re.I)
 
 
 def number_words(text: str, locale: str = "") -> Iterator[tuple[int, int, int]]:

@@ -5,14 +5,11 @@ request says why.
 """
 
 import hashlib
-import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
 from typing import Protocol
 
-import numpy as np
 from django.db import transaction
 from django.utils import timezone
 
@@ -20,16 +17,15 @@ from ecomai.lib.money import plain as plain_money
 from ecomai.models import Store, User
 from ml import encoder, generator
 from ml.generator import Generation, Prompt, SamplingOptions
-from products import claims, copy_dataset, editorial
+from products import claims, copy_dataset
 from products.channels import Limit, limits
+from products.copy_gates import ALIKE, Draft, Sifted, choose, judge, overlap, relation, sift
 from products.copy_prompts import Facts, Order, prefix, suffix
 from products.models import AdAsset, Brand, CopyRequest, Product, ProductChange
 
 ROUNDS = 3
 OVERSAMPLE = 3  # candidates per wanted text and angle in a round
 TIME_LIMIT = 150.0  # seconds after which no further round begins
-MAX_EXAMPLES = 3
-ALIKE = 0.6  # trigram overlap from which two texts are the same one
 PLAIN_ANGLES = ("feature", "material", "benefit", "use", "detail", "question", "audience")
 
 
@@ -42,33 +38,6 @@ class Run(Protocol):
 
     @property
     def cancelled(self) -> bool: ...
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A candidate that passed every gate."""
-
-    text: str
-    angle: str
-    logprob: float
-    spans: list[claims.Span]
-    closeness: float
-
-
-@dataclass
-class Sifted:
-    """What became of the candidates of one field."""
-
-    drafts: list[Draft] = field(default_factory=list)
-    thrown: dict[str, dict] = field(default_factory=dict)
-    seen: int = 0
-    passed: int = 0
-
-    def throw(self, reason: str, text: str, what: str = "") -> None:
-        entry = self.thrown.setdefault(reason, {"count": 0, "examples": []})
-        entry["count"] += 1
-        if len(entry["examples"]) < MAX_EXAMPLES and text:
-            entry["examples"].append({"text": text[:200], "what": what})
 
 
 def facts_of(product: Product) -> Facts:
@@ -116,83 +85,6 @@ def request_copy(
     )  # fmt: skip
 
 
-def judge(text: str, limit: Limit, locale: str, facts: Facts, book: claims.FactBook) -> tuple[list[str], claims.Check]:
-    """All rules on one text: (names of broken editorial rules, result of the fact gate)."""
-    return editorial.problems(text, limit, locale, facts), claims.check(text, book, locale)
-
-
-def repair(text: str, limit: Limit) -> str:
-    """Mend what is safe to mend: quotes and bullets around, a final mark too many, a space before a full stop."""
-    text = text.strip().strip('"“”«»「」').strip()
-    text = re.sub(r"^[-*•–]\s*", "", text)
-    if limit.key.endswith("headline") or limit.key.endswith("title"):
-        text = text.rstrip("!！").rstrip()
-        text = text[:-1] if text.endswith(".") and not text.endswith("..") else text.rstrip("。")
-    return re.sub(r"\s{2,}", " ", text)
-
-
-def sift(
-    candidates: list[tuple[str, float, str]],
-    limit: Limit,
-    locale: str,
-    facts: Facts,
-    book: claims.FactBook,
-    into: Sifted,
-) -> None:
-    """Put (text, logprob, angle) candidates through every gate."""
-    total = max(1, len(book.entries))
-    for raw, logprob, angle in candidates:
-        into.seen += 1
-        text = repair(raw, limit)
-        broken, checked = judge(text, limit, locale, facts, book)
-        if broken:
-            into.throw(broken[0], text)
-        elif not checked.ok:
-            span = checked.unsupported[0]
-            into.throw(f"claim_{span.kind}", text, span.text)
-        elif not checked.supported and not claims.touches(text, book):
-            # A person may be witty at a distance; a small model at a distance is off the subject.
-            into.throw("claim_ungrounded", text)
-        elif any(_overlap(text, other.text) > ALIKE for other in into.drafts):
-            into.passed += 1
-            into.throw("duplicate", "")
-        else:
-            into.passed += 1
-            closeness = len({s.fact for s in checked.supported}) / total
-            into.drafts.append(Draft(text, angle, logprob, checked.supported, closeness))
-
-
-def _grams(text: str) -> set[str]:
-    plain = re.sub(r"\W+", " ", text.casefold())
-    return {plain[i : i + 3] for i in range(max(1, len(plain) - 2))}
-
-
-def _overlap(a: str, b: str) -> float:
-    first, second = _grams(a), _grams(b)
-    return len(first & second) / max(1, min(len(first), len(second)))
-
-
-def choose(drafts: list[Draft], count: int, vectors: np.ndarray | None = None) -> list[Draft]:
-    """The best `count`: close to the facts, and different from each other in angle, words and meaning (MMR)."""
-    left, chosen = list(range(len(drafts))), []
-    while left and len(chosen) < count:
-
-        def score(i: int) -> float:
-            draft = drafts[i]
-            value = draft.closeness + 0.1 * draft.logprob
-            for j in chosen:
-                value -= 0.35 * (drafts[j].angle == draft.angle)
-                value -= 0.5 * _overlap(draft.text, drafts[j].text)
-                if vectors is not None:
-                    value -= 2.0 * max(0.0, float(vectors[i] @ vectors[j]) - 0.8)
-            return value
-
-        best = max(left, key=score)
-        chosen.append(best)
-        left.remove(best)
-    return [drafts[i] for i in chosen]
-
-
 def _orders(limit: Limit, wanted: int, locale: str, tone: str, angles: list[str], round_number: int) -> list[Order]:
     """One order per angle; later rounds begin with other angles."""
     turned = angles[round_number % len(angles) :] + angles[: round_number % len(angles)]
@@ -213,7 +105,7 @@ def write_fields(
 
     `others`: brand names that no text of this product may bear.
     """
-    book = claims.FactBook(facts, others)
+    book, related = claims.FactBook(facts, others), relation(facts, locale)
     angles, start = angles_for(facts), prefix(facts)
     sifted: dict[str, Sifted] = defaultdict(Sifted)
     last: Generation | None = None
@@ -244,7 +136,7 @@ def write_fields(
                     if cut.finish != "stop":
                         sifted[order.field].seen += 1
                         sifted[order.field].throw("unfinished", cut.text)
-                sift(finished, bounds[order.field], locale, facts, book, sifted[order.field])
+                sift(finished, bounds[order.field], locale, facts, book, sifted[order.field], related)
             progress(sum(s.seen for s in sifted.values()), order.field)
     return dict(sifted), last
 
@@ -274,7 +166,7 @@ def write(request: CopyRequest, run: Run) -> None:
     try:
         sifted, last = write_fields(
             facts, request.asked, bounds, locale=request.locale, tone=request.tone, generate=generate,
-            progress=progress, others=others_of(request.store),
+            progress=progress, others=others_of(request.store), seed=request.pk * ROUNDS,
         )  # fmt: skip
     except generator.GenerationCancelled:
         run.check()
@@ -356,7 +248,7 @@ def rewrite(asset: AdAsset) -> bool:
     )  # fmt: skip
     others = AdAsset.objects.filter(request=asset.request, field=asset.field)
     taken = list(others.values_list("text", flat=True))
-    fresh = [d for d in sifted[asset.field].drafts if all(_overlap(d.text, text) <= ALIKE for text in taken)]
+    fresh = [d for d in sifted[asset.field].drafts if all(overlap(d.text, text) <= ALIKE for text in taken)]
     if not fresh or made is None:
         return False
     new = _asset(asset.request, asset.field, asset.position, choose(fresh, 1)[0], made, facts)

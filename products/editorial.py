@@ -1,12 +1,14 @@
 """The channels' editorial rules: what a text may look like, whatever it says."""
 
 import re
+from collections import Counter
 from functools import lru_cache
 
 import emoji
 
 from ecomai.lib.text import measure
 from products.channels import Limit
+from products.claims_quantities import quantities
 from products.copy_prompts import Facts
 
 CJK = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
@@ -38,14 +40,18 @@ FOLLOWS = re.compile(r"[,;:、，；：\-–(（]$|\b[&+]$")
 STOP_WORDS = set(
     "a an the and or of for in on with to y de la el en con und mit für der die das aus et de la le pour avec en".split()
 )
-LANGUAGES = {"en", "de", "es", "fr", "ja", "zh-Hans", "it", "pt-BR", "nl", "ko"}
+# Words that several of our languages share.
+COGNATES = set(
+    "aluminium aluminum polyester nylon natural normal material original color bambus beige orange marine merino cognac silicone "
+    "transport table support version style format total crème crema double simple place volume large surface longue".split()
+)
 
 
 def problems(text: str, limit: Limit, locale: str, facts: Facts) -> list[str]:
     """Names of the rules that the text breaks, in the order of the checks; empty when it may be shown.
 
     Names: empty, too_long, too_short, markup, link, emoji, punctuation, decoration, exclamation, capitals, leak,
-    language, unfinished, repetition, only_title, amazon, promo, unbalanced.
+    language, untranslated, unfinished, repetition, only_title, amazon, promo, unbalanced.
     """
     found = []
 
@@ -67,6 +73,7 @@ def problems(text: str, limit: Limit, locale: str, facts: Facts) -> list[str]:
     when("capitals", _shouts(text, facts))
     when("leak", LEAK.search(text))
     when("language", not in_language(text, locale))
+    when("untranslated", _untranslated(text, locale, facts))
     when("unfinished", _unfinished(text, locale))
     when("repetition", _repeats(text))
     when(
@@ -100,7 +107,13 @@ def _unfinished(text: str, locale: str) -> bool:
 
 
 def _repeats(text: str) -> bool:
-    """The same word twice in a row, or the same stretch of four words (of eight characters in CJK) again."""
+    """The same word twice in a row, the same stretch of four words (of eight characters in CJK) again, or in a short
+    text the same measure twice or two words of weight twice each."""
+    if len(text) <= 160:
+        measures = [(q.value, q.dimension) for q in quantities(text) if q.dimension and not q.lent]
+        weighty = Counter(re.findall(r"[^\W\d_]{5,}", text.casefold()))
+        if len(measures) != len(set(measures)) or sum(n > 1 for n in weighty.values()) > 1:
+            return True
     words = re.findall(r"[\w'’-]+", text.casefold())
     if any(a == b and len(a) > 1 and not a.isdigit() for a, b in zip(words, words[1:], strict=False)):
         return True
@@ -111,6 +124,19 @@ def _repeats(text: str) -> bool:
         pieces = [text[i : i + 8] for i in range(len(text) - 7)]
         return len(pieces) != len(set(pieces))
     return False
+
+
+def _untranslated(text: str, locale: str, facts: Facts) -> bool:
+    """Facts in another language of Latin script than the text's, and a word of theirs left as it was."""
+    if not LATIN.search(facts.description) or CJK.search(facts.description):
+        return False
+    source = " ".join([facts.description, *facts.attributes.values()])
+    if in_language(source, locale):
+        return False
+    words = set(re.findall(r"(?<![\w-])[a-zà-ÿ]{5,}(?![\w-])", text))
+    left = words & set(re.findall(r"[a-zà-ÿ]{5,}", source)) - COGNATES
+    # Romance languages and English share too many words for one to tell.
+    return bool(left) if locale == "de" else len(left) > len(words) / 2
 
 
 def _word_thrice(text: str) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 from ecomai.jobs import Run
 from ml import loading, registry
-from products import claims, copywriting, editorial
+from products import claims, copy_gates, copywriting, editorial
 from products.channels import HOUSE, limits, set_limit
 from products.copy_dataset import build, example
 from products.copy_dataset import products as pair_products
@@ -147,7 +147,7 @@ def test_held_out_products_never_train_and_the_data_is_named_by_its_hash():
 
 def test_ranking_prefers_other_angles_and_other_words():
     def draft(text, angle):
-        return copywriting.Draft(text, angle, -1.0, [], 0.3)
+        return copy_gates.Draft(text, angle, -1.0, [], 0.3)
 
     drafts = [
         draft("Stoneware mug for tea", "feature"),
