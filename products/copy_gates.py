@@ -89,7 +89,7 @@ def mend(
         # A headline is a list of points; in a sentence a comma may stand before what it needs.
         short = limit.key.endswith(("headline", "title"))
         shorter = repair(cut_back(text, at, CLAUSE_END if short else SENTENCE_END), limit)
-        if len(shorter) < max(limit.minimum * 1.5, len(text) * 0.4):
+        if len(shorter) < max(limit.minimum, len(text) * 0.4):
             break
         again, found = judge(shorter, limit, locale, facts, book)
         text, broken, checked = shorter, again, found

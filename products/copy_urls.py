@@ -10,6 +10,7 @@ urlpatterns = [
     path("copy/<int:pk>/", views.copy_request, name="copy_request"),
     path("copy/<int:pk>/approved.csv", views.copy_export, name="copy_export"),
     path("copy/assets/<int:pk>/edit/", views.asset_edit, name="asset_edit"),
+    path("copy/assets/<int:pk>/check/", views.asset_check, name="asset_check"),
     path("copy/assets/<int:pk>/decide/", views.asset_decide, name="asset_decide"),
     path("copy/assets/<int:pk>/rewrite/", views.asset_rewrite, name="asset_rewrite"),
     path("copy/assets/<int:pk>/use/", views.asset_use, name="asset_use"),

@@ -25,7 +25,7 @@ from ecomai.permissions import allowed
 from ecomai.tasks import send
 from ml.generator import GenerationError
 from products import copywriting
-from products.channels import CHANNELS, TONES, limits, set_limit
+from products.channels import ANGLES, CHANNELS, TONES, limits, set_limit
 from products.models import AdAsset, ChannelField, CopyRequest, Product
 
 COPY_LOCALES = [(code, name) for code, name in LOCALES if code in ("en", "zh-Hans", "es", "de", "fr", "ja")]
@@ -55,9 +55,10 @@ def marked(asset: AdAsset) -> SafeString:
         start, end = span["start"], span["end"]
         if start < at or end > len(asset.text):
             continue
-        title = f"{span['name']}: {span['value']}"
+        fact = escape(f"{span['name']}: {span['value']}" if span["value"] else span["name"])
         out.append(escape(asset.text[at:start]))
-        out.append(f'<mark class="fact" tabindex="0" title="{escape(title)}">{escape(asset.text[start:end])}</mark>')
+        shown = escape(asset.text[start:end])
+        out.append(f'<mark class="fact" tabindex="0" data-fact="{fact}" aria-description="{fact}">{shown}</mark>')
         at = end
     out.append(escape(asset.text[at:]))
     return mark_safe("".join(out))
@@ -69,6 +70,7 @@ def _dress(asset: AdAsset, bounds) -> AdAsset:
     asset.length = measure(asset.text)
     asset.counted = getattr(asset.length, asset.limit.unit)
     asset.marked = marked(asset)
+    asset.angle_label = ANGLES.get(asset.angle, asset.angle)
     return asset
 
 
@@ -156,11 +158,15 @@ def copy_request(request: HttpRequest, pk: int) -> HttpResponse:
                 fields.append({"limit": limit, "assets": own, "asked": order.asked[key], "thrown": thrown,
                                "missing": max(0, order.asked[key] - len(own))})  # fmt: skip
         groups.append({"key": channel, "name": CHANNELS.get(channel, channel), "fields": fields})
+    tops = defaultdict(list)  # what an ad would show: up to three texts of a field, approved ones first
+    for asset in sorted(assets, key=lambda a: (a.field, a.status != AdAsset.Status.APPROVED, a.position)):
+        if asset.status != AdAsset.Status.REJECTED and len(tops[asset.field]) < 3:
+            tops[asset.field].append(asset.text)
     context = {
         "order": order, "job": order.job, "groups": groups, "tone": TONES.get(order.tone, order.tone),
         "language": dict(LOCALES).get(order.locale, order.locale),
         "busy": order.finished_at is None and order.job is not None and order.job.is_open, "delivered": len(assets),
-        "wanted": sum(order.asked.values()), "first": {a.field: a for a in reversed(assets)},
+        "wanted": sum(order.asked.values()), "tops": tops,
     }  # fmt: skip
     return render_page_or_part(
         request, "products/copy_request.html", "products/_copy_request.html", context, target="copy-request"
@@ -187,14 +193,26 @@ def asset_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """Edit in place. Rules warn; only the channel's limit forbids."""
     asset = _asset(request, pk)
     if request.method == "GET":
-        return _card(request, asset, editing=True)
+        return _card(request, asset, editing="cancel" not in request.GET)
     try:
         broken, checked = copywriting.edit(asset, request.POST.get("text", ""), request.user)
     except ValueError as error:
         return _card(request, asset, editing=True, error=RULES[str(error)], draft=request.POST.get("text", ""))
-    warnings = [RULES.get(rule, rule) for rule in broken]
-    warnings += [_("“%(text)s”: no fact holds this") % {"text": span.text} for span in checked.unsupported]
-    return _card(request, asset, warnings=warnings)
+    return _card(request, asset, warnings=_warnings(broken, checked))
+
+
+def _warnings(broken: list[str], checked) -> list[str]:
+    unheld = [_("“%(text)s”: no fact holds this") % {"text": span.text} for span in checked.unsupported]
+    return [str(RULES.get(rule, rule)) for rule in broken] + unheld
+
+
+@store_view("copy.write")
+@require_POST
+def asset_check(request: HttpRequest, pk: int) -> HttpResponse:
+    """What the rules and the facts say of a text while a person types it. Changes nothing."""
+    asset = _asset(request, pk)
+    warnings = _warnings(*copywriting.judge_edit(asset, request.POST.get("text", "")))
+    return render(request, "products/_asset_warnings.html", {"asset": asset, "warnings": warnings})
 
 
 @store_view("copy.approve")

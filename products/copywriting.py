@@ -207,15 +207,20 @@ def _spans(spans: list[claims.Span]) -> list[dict]:
 
 
 # --- what people do with an asset
+def judge_edit(asset: AdAsset, text: str) -> tuple[list[str], claims.Check]:
+    """What rules and facts say of another text for an asset."""
+    facts = facts_of(asset.product)
+    book = claims.FactBook(facts, others_of(asset.store))
+    return judge(text, limits(asset.store)[asset.field], asset.locale, facts, book)
+
+
 def edit(asset: AdAsset, text: str, by: User) -> tuple[list[str], claims.Check]:
     """Replace the text by a person's; the machine's stays beside it. The rules warn, they don't forbid.
 
     Raises ValueError when the text is empty or over the channel's limit.
     """
     text = " ".join(text.split())
-    facts = facts_of(asset.product)
-    limit = limits(asset.store)[asset.field]
-    broken, checked = judge(text, limit, asset.locale, facts, claims.FactBook(facts, others_of(asset.store)))
+    broken, checked = judge_edit(asset, text)
     if "empty" in broken or "too_long" in broken:
         raise ValueError(broken[0])
     asset.text, asset.origin, asset.edited_by, asset.edited_at = text, AdAsset.Origin.HUMAN, by, timezone.now()

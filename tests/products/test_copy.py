@@ -303,3 +303,60 @@ def test_when_nothing_survives_the_request_says_why(store, mug, alice, as_user):
     )  # fmt: skip
     text = as_user(alice).get(f"/s/alice/copy/{order.pk}/").content.decode()
     assert "0 of 1 texts passed" in text and "Porcelain mug of 2 l" in text and "1 text is missing" in text
+
+
+@pytest.mark.django_db
+def test_the_checks_speak_while_a_person_types_and_change_nothing(asset, alice, as_user):
+    url = f"/s/alice/copy/assets/{asset.pk}"
+    client = as_user(alice)
+    page = client.get(f"{url}/edit/", headers={"hx-request": "true"}).content.decode()
+    assert f"{url}/check/" in page and f"{url}/edit/?cancel=1" in page
+    told = client.post(f"{url}/check/", {"text": "Glass mug, 400 ml, the best"}).content.decode()
+    assert "“Glass”" in told and "“400 ml”" in told and "“best”" in told
+    assert "badge-warn" not in client.post(f"{url}/check/", {"text": "Stoneware mug, 350 ml"}).content.decode()
+    asset.refresh_from_db()
+    assert asset.text == "Stoneware mug with 350 ml"
+    card = client.get(f"{url}/edit/?cancel=1", headers={"hx-request": "true"}).content.decode()
+    assert "<textarea" not in card and "Approve" in card
+
+
+@pytest.mark.django_db
+def test_a_rejection_keeps_its_reason_and_leaves_the_preview(asset, alice, as_user):
+    CopyRequest.objects.filter(pk=asset.request_id).update(finished_at="2026-01-01T00:00Z")
+    client = as_user(alice)
+    assert 'class="serp-title"' in client.get(f"/s/alice/copy/{asset.request_id}/").content.decode()
+    client.post(f"/s/alice/copy/assets/{asset.pk}/decide/", {"status": "rejected", "reason": "too plain"})
+    page = client.get(f"/s/alice/copy/{asset.request_id}/").content.decode()
+    assert "too plain" in page and 'class="serp-title"' not in page
+
+
+def test_a_clause_that_no_fact_holds_is_cut_only_where_the_rest_stands():
+    def sifted(text, key):
+        out = copywriting.Sifted()
+        copywriting.sift([(text, -0.5, "feature")], HOUSE[key], "en", MUG, BOOK, out)
+        return [draft.text for draft in out.drafts], out.thrown
+
+    assert sifted("Glazed stoneware, 350 ml. Made in Portugal.", "meta.primary_text")[0] == ["Glazed stoneware, 350 ml."]
+    assert sifted("Stoneware mug in sand, made of oak", "meta.headline")[0] == ["Stoneware mug in sand"]
+    drafts, thrown = sifted("Made in Portugal. Glazed stoneware, 350 ml.", "meta.primary_text")
+    assert not drafts and thrown["claim_place"]["examples"][0]["what"] == "Portugal"
+
+
+def test_a_text_that_the_model_itself_finds_unlikely_or_off_the_subject_is_thrown_away():
+    out = copywriting.Sifted()
+    texts = [("A mug in stoneware, 350 ml", -2.5, "use"), ("Moss, sand or charcoal", float("nan"), "detail")]
+    copywriting.sift(texts, HOUSE["meta.headline"], "en", MUG, BOOK, out, (lambda found: [0.7] * len(found), 0.8))
+    assert not out.drafts and {k: v["count"] for k, v in out.thrown.items()} == {"unsure": 1, "claim_ungrounded": 1}
+
+
+def test_words_left_in_the_facts_language_are_told():
+    assert "untranslated" in editorial.problems("Glaube, 350 ml, in glazed stoneware", HOUSE["meta.headline"], "de", ENGLISH)
+    assert not editorial.problems("Becher aus Steinzeug, 350 ml", HOUSE["meta.headline"], "de", ENGLISH)
+    assert "repetition" in editorial.problems("Hält 350 ml und fasst 350 ml", HOUSE["meta.headline"], "de", ENGLISH)
+
+
+ENGLISH = Facts(
+    title="Stoneware mug 350 ml",
+    description="A sturdy mug in glazed stoneware that goes into the dishwasher and keeps your tea warm for a while.",
+    attributes={"Volume": "350 ml"},
+)
