@@ -49,7 +49,7 @@ lint: install-dev ## style, import contracts, deployment check, migrations
 	$(BIN)/python -m devstack run --ephemeral -- $(BIN)/python manage.py makemigrations --check --dry-run
 
 types: install-dev ## static types
-	$(BIN)/mypy devstack ml ecomai/lib
+	$(BIN)/mypy devstack ecomai/lib
 
 bench: install-dev ## measure: import, list page, encoder, generator
 	$(BIN)/python -m devstack run --ephemeral -- $(BIN)/python -m benchmarks foundation
