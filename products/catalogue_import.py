@@ -74,7 +74,8 @@ def inspect(path: Path, filename: str, currency: str, encoding: str = "", delimi
             or name.startswith(("price@", "compare@"))
         ):
             sign, examples = numerals.decimal_sign(values)
-            numbers[name] = {"sign": sign, "examples": examples or values[:5]}
+            header = look.headers[columns.index(name)]
+            numbers[name] = {"header": header, "sign": sign, "examples": examples or values[:5]}
             currencies.update(c for c in map(numerals.currency_of, values) if c)
     return {
         **look.as_json(),
