@@ -14,7 +14,7 @@ from babel import Locale
 
 from ecomai.lib.numerals import ascii_digits
 from products.claims_lexicon import BANNED, IMPLIES, KINDS, MASKED
-from products.claims_quantities import UNIT_AFTER, UNITS, Quantity, is_money, number_words, quantities, reading
+from products.claims_quantities import UNIT_AFTER, UNITS, Quantity, currencies, number_words, quantities, reading
 from products.copy_prompts import Facts
 
 CJK = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
@@ -265,6 +265,10 @@ COMPARISON = re.compile(
     r"|\b(?:plus|moins) [\w' ]{0,20}que\b|\bfois plus\b|[\u4e00-\u9fff]倍|より(?:も|大|小|軽|速)",
     re.I,
 )
+# "No dishwasher": what the facts hold, denied.
+DENIED = re.compile(
+    r"(?:\b(?:no|not|never|without|kein\w*|nicht|ohne|sin|sans|pas de|ni|jamais)\s|不能?|无需|别)$", re.I
+)
 NUMBER_ONE = re.compile(r"\b(?:no|nr|n°|nº|número|numéro)\.? ?1\b|#1\b|第一名|ナンバーワン", re.I)
 CODE = re.compile(r"(?<![A-Za-z\d.,-])(?=[A-Za-z\d-]*[A-Za-z])(?=[A-Za-z\d-]*\d)[A-Za-z][A-Za-z\d-]*[A-Za-z\d]")
 # A standard or technique in capitals: CE, FDA, LED, USB.
@@ -309,13 +313,15 @@ def check(text: str, book: FactBook, locale: str = "en") -> Check:
         (supported if found else unsupported).append(span)
 
     for quantity in quantities(text):
-        priced = not quantity.dimension and is_money(text, quantity)
+        priced = None if quantity.dimension else currencies(text, quantity)
         found = book.number(quantity) or (
             None if quantity.dimension else book.count(quantity.value, text[quantity.end :])
         )
         if priced and found and not (found[0] in ("price", "compare at") or found[0] == SAVING and SAVE.search(text)):
             prices = [p for p in (book.facts.price, book.facts.compare_at_price) if p]
             found = next((("price", p) for p in prices if Decimal(p.split()[0]) == quantity.value), None)
+        if priced and book.facts.price and book.facts.price.split()[-1] not in priced:
+            found = None
         put(quantity.start, quantity.end, "price" if priced else "number", found)
     named = list(concepts(text, locale))
     for start, end, kind, concept in named:
@@ -326,7 +332,14 @@ def check(text: str, book: FactBook, locale: str = "en") -> Check:
         # One word may name two concepts ("rosa", "marine"): one that the facts hold is enough.
         others = [c for s, e, _k, c in named if (s, e) == (start, end)]
         found = next((book.concepts[c] for c in [concept, *others] if c in book.concepts), None)
-        put(start, end, kind, found or book.says(text[start:end]))
+        found = found or book.says(text[start:end])
+        if (
+            found
+            and DENIED.search(text[:start])
+            and not DENIED.search(found[1].casefold().partition(text[start:end].casefold())[0])
+        ):
+            kind, found = "contradiction", None
+        put(start, end, kind, found)
     for match in COMPARISON.finditer(text):
         if fold(match[0]) not in book.folded:
             put(match.start(), match.end(), "comparison", None)

@@ -27,6 +27,11 @@ UNIT_AFTER = re.compile(
     r"[ \u00a0\u202f-]?(" + "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True)) + r")(?![A-Za-zÀ-ÿ])", re.I
 )
 MONEY = r"(?:[€$£¥￥]|\b(?:EUR|USD|GBP|JPY|CNY|CHF|MXN|CAD|SGD|AUD)\b)"
+# Currencies that a sign may stand for.
+SIGNS = {
+    "€": {"EUR"}, "euro": {"EUR"}, "£": {"GBP"}, "$": {"USD", "CAD", "AUD", "NZD", "MXN", "SGD", "HKD", "ARS", "CLP", "COP", "TWD"},
+    "¥": {"CNY", "JPY"}, "￥": {"CNY", "JPY"}, "円": {"JPY"}, "元": {"CNY", "HKD", "TWD", "SGD", "MYR"},
+}  # fmt: skip
 MONEY_BEFORE = re.compile(MONEY + r"\s?$")
 MONEY_AFTER = re.compile(r"\s?(?:" + MONEY + r"|[\u4e00-\u9fff]?元|円|euros?\b)", re.I)
 
@@ -70,9 +75,13 @@ def quantities(text: str, name: str = "") -> list[Quantity]:
     return out[::-1]
 
 
-def is_money(text: str, quantity: Quantity) -> bool:
-    """Whether a currency stands right before or behind the number."""
-    return bool(MONEY_BEFORE.search(text[: quantity.start]) or MONEY_AFTER.match(text, quantity.end))
+def currencies(text: str, quantity: Quantity) -> set[str] | None:
+    """The currencies that a sign or code right before or behind the number may mean; None without one."""
+    found = MONEY_AFTER.match(text, quantity.end) or MONEY_BEFORE.search(text[: quantity.start])
+    if not found:
+        return None
+    sign = found[0].strip().lower()
+    return next((meant for key, meant in SIGNS.items() if key in sign), {sign.upper()})
 
 
 def reading(raw: str) -> Decimal:
@@ -101,7 +110,10 @@ CJK_FIGURES = {char: figure for figure, char in enumerate("一二三四五六七
 CJK_NUMBER = re.compile("([二三四五六七八九十两兩])(?=[个個種种款色件层層只隻支杯枚つ段档档位人年分秒小時时])")
 CJK_ANY = re.compile("[" + "".join(c for c in CJK_FIGURES if c != "一") + "]")
 # Not a count of anything: the hour, "one of the two".
-NOT_A_COUNT = re.compile(r"\b\w+ o'clock|\b(?:a|antes de|después de) las \w+|\bl'une? des deux|\b(?:the|aux|les|des|los|las) (?:two|deux|dos)(?=\s*(?:[.,;:!?]|$))", re.I)
+NOT_A_COUNT = re.compile(
+    r"\b\w+ o'clock|\b(?:a|antes de|después de) las \w+|\bl'une? des deux|\b(?:the|aux|les|des|los|las) (?:two|deux|dos)(?=\s*(?:[.,;:!?]|$))",
+    re.I,
+)
 
 
 def number_words(text: str, locale: str = "") -> Iterator[tuple[int, int, int]]:

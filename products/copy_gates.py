@@ -96,18 +96,28 @@ def mend(
     return text, broken, checked
 
 
-Relate = Callable[[list[str]], Sequence[float]]
+@dataclass(frozen=True)
+class Relation:
+    """How close in meaning texts are to the facts, and what is close enough.
+
+    `foreign`: the facts stand in another language, so that shared words prove nothing; a text must then name a
+    material, property, colour or name of them, and not a number alone.
+    """
+
+    close: Callable[[list[str]], Sequence[float]]
+    bar: float
+    foreign: bool = False
 
 
-def relation(facts: Facts, locale: str) -> tuple[Relate, float]:
-    """(how close in meaning each text is to the facts, the closeness under which it is off the subject)."""
+def relation(facts: Facts, locale: str) -> Relation:
+    """The encoder's view of the facts."""
     parts = [facts.title, facts.brand, facts.category, facts.description]
     parts += [f"{name} {value}" for name, value in facts.attributes.items()]
     parts += [f"{name} {', '.join(values)}" for name, values in facts.options.items()]
     own = encoder.embed([" ".join(filter(None, parts))])[0]
     # Texts that people wrote from facts lie above these for nine in ten; across languages all lie lower.
-    bar = 0.80 if editorial.in_language(facts.description or facts.title, locale) else 0.78
-    return lambda texts: encoder.embed(texts) @ own, bar
+    foreign = not editorial.in_language(facts.description or facts.title, locale)
+    return Relation(lambda texts: encoder.embed(texts) @ own, 0.78 if foreign else 0.80, foreign)
 
 
 def sift(
@@ -117,7 +127,7 @@ def sift(
     facts: Facts,
     book: claims.FactBook,
     into: Sifted,
-    relate: tuple[Relate, float] | None = None,
+    relate: Relation | None = None,
 ) -> None:
     """Put (text, logprob, angle) candidates through every gate."""
     total = max(1, len(book.entries))
@@ -140,12 +150,15 @@ def sift(
                 Draft(text, angle, logprob, checked.supported, len({s.fact for s in checked.supported}) / total)
             )
     if relate and sound:
-        close, bar = relate
-        measured = list(zip(sound, map(float, close([d.text for d in sound])), strict=True))
+        values = map(float, relate.close([d.text for d in sound]))
+        measured, sound = list(zip(sound, values, strict=True)), []
         for draft, value in measured:
-            if value < bar:
+            named = any(span.kind not in ("number", "price") for span in draft.spans)
+            if value < relate.bar or relate.foreign and not named:
                 into.throw("claim_ungrounded", draft.text)
-        sound = [replace(d, closeness=d.closeness + min(1.0, (v - bar) / 0.15)) for d, v in measured if v >= bar]
+            else:
+                closeness = draft.closeness + min(1.0, (value - relate.bar) / 0.15)
+                sound.append(replace(draft, closeness=closeness))
     into.passed += len(sound)
     for draft in sorted(sound, key=_worth, reverse=True):
         if any(overlap(draft.text, other.text) > ALIKE for other in into.drafts):

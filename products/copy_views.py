@@ -41,7 +41,7 @@ RULES = {
     "claim_price": gettext_lazy("a price that no fact holds"), "claim_colour": gettext_lazy("a colour that no fact holds"),
     "claim_material": gettext_lazy("a material that no fact holds"), "claim_proof": gettext_lazy("a property that no fact holds"),
     "claim_place": gettext_lazy("an origin that no fact holds"), "claim_code": gettext_lazy("a model name that no fact holds"),
-    "claim_comparison": gettext_lazy("a comparison that no fact makes"),
+    "claim_contradiction": gettext_lazy("denies what a fact says"), "claim_comparison": gettext_lazy("a comparison that no fact makes"),
     "claim_ungrounded": gettext_lazy("says nothing about this product"),
     "claim_name": gettext_lazy("a name that no fact holds"), "claim_brand": gettext_lazy("another product's brand"), "claim_superlative": gettext_lazy("a superlative"), "claim_urgency": gettext_lazy("false urgency"),
     "claim_health": gettext_lazy("a health promise"), "claim_cliché": gettext_lazy("a worn phrase"),

@@ -42,7 +42,7 @@ STOP_WORDS = set(
 )
 # Words that several of our languages share.
 COGNATES = set(
-    "aluminium aluminum polyester nylon natural normal material original color bambus beige orange marine merino cognac silicone "
+    "bluetooth aluminium aluminum polyester nylon natural normal material original color bambus beige orange marine merino cognac silicone "
     "transport table support version style format total crème crema double simple place volume large surface longue".split()
 )
 
@@ -133,8 +133,8 @@ def _untranslated(text: str, locale: str, facts: Facts) -> bool:
     source = " ".join([facts.description, *facts.attributes.values()])
     if in_language(source, locale):
         return False
-    words = set(re.findall(r"(?<![\w-])[a-zà-ÿ]{5,}(?![\w-])", text))
-    left = words & set(re.findall(r"[a-zà-ÿ]{5,}", source)) - COGNATES
+    words = set(re.findall(r"[a-zà-ÿ]{5,}", text.casefold()))
+    left = words & set(re.findall(r"[a-zà-ÿ]{5,}", source.casefold())) - COGNATES
     # Romance languages and English share too many words for one to tell.
     return bool(left) if locale == "de" else len(left) > len(words) / 2
 
@@ -154,7 +154,7 @@ def _identifier():
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    identifier.set_languages(["en", "de", "es", "fr", "it", "pt", "nl"])
+    identifier.set_languages(["en", "de", "es", "fr", "it", "pt", "nl", "da", "sv", "no"])
     return identifier
 
 
@@ -171,5 +171,4 @@ def in_language(text: str, locale: str) -> bool:
         return True
     if len(re.findall(r"[^\W\d_]{2,}", text)) < 6:
         return True
-    language, probability = _identifier().classify(text)
-    return language == locale.split("-")[0] or probability < 0.9
+    return dict(_identifier().rank(text)).get(locale.split("-")[0], 1.0) > 0.1

@@ -345,7 +345,7 @@ def test_a_clause_that_no_fact_holds_is_cut_only_where_the_rest_stands():
 def test_a_text_that_the_model_itself_finds_unlikely_or_off_the_subject_is_thrown_away():
     out = copywriting.Sifted()
     texts = [("A mug in stoneware, 350 ml", -2.5, "use"), ("Moss, sand or charcoal", float("nan"), "detail")]
-    copywriting.sift(texts, HOUSE["meta.headline"], "en", MUG, BOOK, out, (lambda found: [0.7] * len(found), 0.8))
+    copywriting.sift(texts, HOUSE["meta.headline"], "en", MUG, BOOK, out, copy_gates.Relation(lambda t: [0.7] * len(t), 0.8))
     assert not out.drafts and {k: v["count"] for k, v in out.thrown.items()} == {"unsure": 1, "claim_ungrounded": 1}
 
 

@@ -140,3 +140,18 @@ def test_a_discount_counts_only_when_it_is_exact():
 )
 def test_numbers_are_read_with_their_units(text, name, expected):
     assert [(str(q.value.normalize().__format__("f")), q.dimension) for q in quantities(text, name)] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "locale", "kind"),
+    [
+        ("Now $24.90", "en", "price"),
+        ("Jetzt 24,90 CHF", "de", "price"),
+        ("No stainless steel, just bamboo", "en", "contradiction"),
+        ("Ohne Edelstahl", "de", "contradiction"),
+        ("Sans bambou", "fr", "contradiction"),
+    ],
+)
+def test_another_currency_and_a_denied_fact_are_lies(text, locale, kind):
+    assert kinds(text, locale) == [kind]
+    assert kinds("BPA-free, now 24.90 €") == [] and kinds("Jetzt 24,90 EUR", "de") == []
