@@ -1,8 +1,9 @@
 """Import of a generated 100,000-row Shopify CSV against django-import-export, peak memory, and the list page.
 
-Baseline: a django-import-export ModelResource that brings the same file's product, variant and price into the same
-tables (one row a product), in bulk mode off and on as its documentation gives it, on the first BASELINE_ROWS rows in
-the same run; the ratio compares rows a second, which extrapolates the slow side linearly (it only gets slower).
+Baseline: a django-import-export ModelResource (one row a product) that brings the same file's product, cleaned
+description, variant, price, former price and picture into the same tables, on the first BASELINE_ROWS rows in the same
+run; the ratio compares rows a second, which extrapolates the slow side linearly (it only gets slower). Ours also writes
+options, tags, search text, undo records and the run's report.
 """
 
 import csv
@@ -96,8 +97,9 @@ def _baseline(folder: Path) -> float:
     import tablib
     from import_export import fields, resources, widgets
 
+    from ecomai.lib import html
     from ecomai.models import Store
-    from products.models import Brand, Price, Product, Variant
+    from products.models import Brand, Price, Product, ProductImage, Variant
 
     store, _made = Store.objects.get_or_create(slug="baseline", defaults={"name": "Baseline", "currency": "EUR"})
 
@@ -124,6 +126,8 @@ def _baseline(folder: Path) -> float:
 
         def before_save_instance(self, instance, row, **kwargs):
             instance.store = store
+            instance.description_html = html.clean(instance.description_raw)
+            instance.description_text = html.plain(instance.description_raw)
 
         def after_save_instance(self, instance, row, **kwargs):
             variant, _new = Variant.objects.update_or_create(
@@ -131,10 +135,14 @@ def _baseline(folder: Path) -> float:
                 sku=row["Variant SKU"],
                 defaults={"product": instance, "stock": int(row["Variant Inventory Qty"])},
             )
+            compare_at = Decimal(row["Variant Compare At Price"]) if row["Variant Compare At Price"] else None
             Price.objects.update_or_create(
                 variant=variant, market="", currency="EUR",
-                defaults={"store": store, "amount": Decimal(row["Variant Price"])},
+                defaults={"store": store, "amount": Decimal(row["Variant Price"]), "compare_at": compare_at},
             )  # fmt: skip
+            ProductImage.objects.update_or_create(
+                product=instance, url=row["Image Src"], defaults={"store": store, "position": 1}
+            )
 
     path = folder / "slice.csv"
     write_csv(path, BASELINE_ROWS)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from django.core.files import File
 from django.db import transaction
+from django.db.models import Count
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -25,7 +26,7 @@ from products.import_formats import GENERIC_FIELDS, detect_format, map_columns, 
 from products.import_records import NUMERIC, Issue, Records, Settings, merge
 from products.models import CatalogueImport, ImportIssue, ImportRow
 
-CHUNK = 2000
+CHUNK = 4000
 MAX_ISSUES = 5000
 Status = CatalogueImport.Status
 Advance = Callable[..., None]
@@ -144,13 +145,15 @@ def stage(run: CatalogueImport, advance: Advance = lambda *a, **k: None) -> None
     late: list[dict] = []
     batch: list[dict] = []
     staged = 0
+    # Without a preview most products of a file are new: only those that turn out otherwise are written again.
+    outcome = ImportRow.Outcome.CREATE if run.auto_apply else ImportRow.Outcome.NONE
 
     def flush() -> None:
         nonlocal staged
         import_write.copy_in(
             "products_importrow",
             ["run_id", "number", "line", "record", "outcome", "changes"],
-            ([run.pk, r["number"], r["line"], json.dumps(r, ensure_ascii=False), "", "{}"] for r in batch),
+            ([run.pk, r["number"], r["line"], json.dumps(r, ensure_ascii=False), outcome, "{}"] for r in batch),
         )
         staged += len(batch)
         batch.clear()
@@ -243,6 +246,7 @@ def apply(run: CatalogueImport, advance: Advance = lambda *a, **k: None) -> None
         notes = _Notes(run)
         with transaction.atomic():
             # Two workers can't write the same chunk: the second one waits here and then sees the cursor moved.
+            import_write.for_bulk()
             locked = CatalogueImport.objects.select_for_update().get(pk=run.pk)
             if locked.cursor != run.cursor:
                 run.cursor = locked.cursor
@@ -255,8 +259,9 @@ def apply(run: CatalogueImport, advance: Advance = lambda *a, **k: None) -> None
             run.cursor = rows[-1].number
             CatalogueImport.objects.filter(pk=run.pk).update(cursor=run.cursor)
         advance(run.cursor, total=total, message=_("Writing products"))
-    outcomes = Counter(ImportRow.objects.filter(run=run).values_list("outcome", flat=True))
-    _finish(run, Status.DONE, outcomes)
+    import_write.tidy()
+    grouped = ImportRow.objects.filter(run=run).order_by().values_list("outcome").annotate(Count("pk"))
+    _finish(run, Status.DONE, Counter(dict(grouped)))
 
 
 def process(run: CatalogueImport, advance: Advance = lambda *a, **k: None) -> None:

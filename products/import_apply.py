@@ -23,6 +23,7 @@ class Chunk:
     def __init__(self, run: CatalogueImport, rows: list[ImportRow], note: Callable[[Issue], None]):
         self.run, self.rows, self.note = run, rows, note
         self.store_id = run.store_id
+        self.planned = {row.pk: (row.outcome, row.changes) for row in rows}
         self.new: list[tuple[ImportRow, Current]] = []
         self.changed: list[tuple[ImportRow, Current, dict]] = []
         self.made: list[tuple[Current, dict]] = []
@@ -171,10 +172,19 @@ class Chunk:
         if self.changed:
             import_write.update_products([(item.id, item.product) for _row, item, _c in self.changed])
         import_write.insert_variants(self.store_id, [(item.id, variant) for item, variant in self.made])
-        if self.altered:
-            import_write.update_variants(self.altered)
-        import_write.upsert_prices(self.store_id, [[price[0]["id"], *price[1:]] for price in self.prices])
-        import_write.upsert_images(self.store_id, [[item.id, *image] for item, image in self.images])
+        import_write.update_variants(self.altered)
+        fresh = {id(variant) for _item, variant in self.made}
+        prices: dict[bool, list[list]] = {True: [], False: []}
+        for variant, *price in self.prices:
+            prices[id(variant) in fresh].append([variant["id"], *price])
+        import_write.insert_prices(self.store_id, prices[True])
+        import_write.upsert_prices(self.store_id, prices[False])
+        made = {item.id for _row, item in self.new}
+        images: dict[bool, list[list]] = {True: [], False: []}
+        for item, image in self.images:
+            images[item.id in made].append([item.id, *image])
+        import_write.insert_images(self.store_id, images[True])
+        import_write.upsert_images(self.store_id, images[False])
         self._record(items)
 
     def _record(self, items: list[Current]) -> None:
@@ -198,12 +208,15 @@ class Chunk:
         )  # fmt: skip
 
     def store_outcomes(self) -> None:
-        """Write outcome and changes of the rows in one statement."""
+        """Write outcome and changes of the rows that came out otherwise than planned, in one statement."""
+        rows = [row for row in self.rows if (row.outcome, row.changes) != self.planned[row.pk]]
+        if not rows:
+            return
         with connection.cursor() as cursor:
             cursor.execute(
                 "UPDATE products_importrow r SET outcome = t.o, changes = t.c FROM unnest(%s::bigint[], %s::text[], "
                 "%s::jsonb[]) AS t(id, o, c) WHERE r.id = t.id",
-                [[row.pk for row in self.rows], [row.outcome for row in self.rows],
+                [[row.pk for row in rows], [row.outcome for row in rows],
                  [json.dumps(row.changes, ensure_ascii=False, default=str) for row in self.rows]],
             )  # fmt: skip
 

@@ -114,6 +114,8 @@ def import_run(request: HttpRequest, pk: int) -> HttpResponse:
     rows = ImportRow.objects.filter(run=run, outcome=shown) if shown in ImportRow.Outcome.values and shown else None
     if rows is None:
         rows = ImportRow.objects.filter(run=run, outcome__in=["change", "create", "reject"])
+    if run.status in (CatalogueImport.Status.APPLYING, CatalogueImport.Status.CANCELLED):
+        rows = rows.filter(number__lte=run.cursor)  # what lies behind was not written
     severity = request.GET.get("severity", "")
     issues = run.issues.filter(severity=severity) if severity else run.issues.all()
     context = {

@@ -76,6 +76,8 @@ def insert_variants(store_id: int, rows: list[tuple[int, dict]]) -> None:
 
 
 def update_variants(rows: list[dict]) -> None:
+    if not rows:
+        return
     assignments = ", ".join(f"{name} = incoming.{name}" for name in VARIANT_FIELDS)
     _through_temporary(
         "products_variant",
@@ -85,8 +87,37 @@ def update_variants(rows: list[dict]) -> None:
     )
 
 
+def insert_prices(store_id: int, rows: list[list[Any]]) -> None:
+    """Prices of new variants: [variant id, market, currency, amount, compare_at]."""
+    columns = ["store_id", "variant_id", "market", "currency", "amount", "compare_at"]
+    copy_in("products_price", columns, ([store_id, *row] for row in rows))
+
+
+def insert_images(store_id: int, rows: list[list[Any]]) -> None:
+    """Pictures of new products: [product id, url, position, alt]."""
+    copy_in("products_productimage", ["store_id", "product_id", *IMAGE_FIELDS], ([store_id, *row] for row in rows))
+
+
+def for_bulk() -> None:
+    """Settings of a transaction that writes much. Losing its commit in a crash loses the cursor with it, so that the
+    chunk is written again; the text index takes the new entries in one go at the end (`tidy`)."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit = off")
+        cursor.execute("SET LOCAL gin_pending_list_limit = '512MB'")
+
+
+def tidy() -> None:
+    """Move what the text indexes hold back into their trees, and let the planner see the new sizes."""
+    with connection.cursor() as cursor:
+        for index in ("product_search_trgm", "product_tags"):
+            cursor.execute("SELECT gin_clean_pending_list(%s::regclass)", [index])
+        cursor.execute("ANALYZE products_product")
+
+
 def upsert_prices(store_id: int, rows: list[list[Any]]) -> None:
     """[variant id, market, currency, amount, compare_at]."""
+    if not rows:
+        return
     columns = ["store_id", "variant_id", "market", "currency", "amount", "compare_at"]
     _through_temporary(
         "products_price",
@@ -100,6 +131,8 @@ def upsert_prices(store_id: int, rows: list[list[Any]]) -> None:
 
 def upsert_images(store_id: int, rows: list[list[Any]]) -> None:
     """[product id, url, position, alt]."""
+    if not rows:
+        return
     columns = ["store_id", "product_id", *IMAGE_FIELDS]
     _through_temporary(
         "products_productimage",

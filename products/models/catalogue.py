@@ -61,7 +61,7 @@ class Product(models.Model):
         DRAFT = "draft", _("Draft")
         ARCHIVED = "archived", _("Archived")
 
-    store = models.ForeignKey(Store, models.CASCADE, related_name="products")
+    store = models.ForeignKey(Store, models.CASCADE, related_name="products", db_index=False)
     external_id = models.CharField(_("external id"), max_length=100, blank=True)
     handle = models.CharField(_("handle"), max_length=255)
     title = models.CharField(_("title"), max_length=500)
@@ -122,7 +122,6 @@ class Product(models.Model):
             models.Index(fields=["store", "price_min", "id"]),
             models.Index(fields=["store", "stock_total", "id"]),
             models.Index(fields=["store", "status", "-updated_at", "-id"]),
-            models.Index(fields=["store", "brand"]),
             models.Index(fields=["store"], name="product_dirty", condition=models.Q(is_dirty=True)),
             GinIndex(fields=["search_text"], opclasses=["gin_trgm_ops"], name="product_search_trgm"),
             GinIndex(fields=["tags"], name="product_tags"),
@@ -144,8 +143,8 @@ class Variant(models.Model):
         ALLOW = "continue", _("Sold when out of stock")
         NOTIFY = "notify", _("Sold when out of stock, customer is told")
 
-    store = models.ForeignKey(Store, models.CASCADE, related_name="variants")
-    product = models.ForeignKey(Product, models.CASCADE, related_name="variants")
+    store = models.ForeignKey(Store, models.CASCADE, related_name="variants", db_index=False)
+    product = models.ForeignKey(Product, models.CASCADE, related_name="variants", db_index=False)
     position = models.PositiveIntegerField(default=1)
     external_id = models.CharField(_("external id"), max_length=100, blank=True)
     sku = models.CharField(_("SKU"), max_length=255, null=True, blank=True)  # noqa: DJ001 - unique, and often absent
@@ -185,8 +184,8 @@ class Variant(models.Model):
 class Price(models.Model):
     """A variant's price in one currency; `market` is empty for the shop's own price."""
 
-    store = models.ForeignKey(Store, models.CASCADE, related_name="prices")
-    variant = models.ForeignKey(Variant, models.CASCADE, related_name="prices")
+    store = models.ForeignKey(Store, models.CASCADE, related_name="prices", db_index=False)
+    variant = models.ForeignKey(Variant, models.CASCADE, related_name="prices", db_index=False)
     market = models.CharField(max_length=60, blank=True)
     currency = models.CharField(max_length=3)
     amount = models.DecimalField(max_digits=14, decimal_places=4, validators=[MinValueValidator(0)])
@@ -199,6 +198,7 @@ class Price(models.Model):
         verbose_name_plural = _("prices")
         ordering = ["market", "currency"]
         constraints = [models.UniqueConstraint(fields=["variant", "market", "currency"], name="price_unique")]
+        indexes = [models.Index(fields=["store", "market"], name="price_market", condition=~models.Q(market=""))]
 
     def __str__(self) -> str:
         return f"{self.amount} {self.currency}"
@@ -207,8 +207,8 @@ class Price(models.Model):
 class ProductImage(models.Model):
     """A picture: its address in the shop, and our copy of it once fetched."""
 
-    store = models.ForeignKey(Store, models.CASCADE, related_name="images")
-    product = models.ForeignKey(Product, models.CASCADE, related_name="images")
+    store = models.ForeignKey(Store, models.CASCADE, related_name="images", db_index=False)
+    product = models.ForeignKey(Product, models.CASCADE, related_name="images", db_index=False)
     url = models.CharField(max_length=2000)
     position = models.PositiveIntegerField(default=1)
     alt = models.CharField(max_length=1000, blank=True)
