@@ -217,7 +217,7 @@ class Chunk:
                 "UPDATE products_importrow r SET outcome = t.o, changes = t.c FROM unnest(%s::bigint[], %s::text[], "
                 "%s::jsonb[]) AS t(id, o, c) WHERE r.id = t.id",
                 [[row.pk for row in rows], [row.outcome for row in rows],
-                 [json.dumps(row.changes, ensure_ascii=False, default=str) for row in self.rows]],
+                 [json.dumps(row.changes, ensure_ascii=False, default=str) for row in rows]],
             )  # fmt: skip
 
 
