@@ -100,7 +100,7 @@ def run() -> dict:
     asked = delivered = breaks = 0
     texts, seconds = [], []
     wanted = {key: min(3, limit.most) for key, limit in HOUSE.items()}
-    for row in rows[:: max(1, len(rows) // 6)]:
+    for row in rows[:: max(1, len(rows) // 4)][:4]:
         facts = Facts(**row["facts"])
         book = claims.FactBook(facts, brands())
         started = time.monotonic()
