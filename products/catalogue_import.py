@@ -23,7 +23,8 @@ from ecomai.models import Store, User
 from products import import_write
 from products.import_apply import Chunk
 from products.import_formats import GENERIC_FIELDS, detect_format, map_columns, propose
-from products.import_records import NUMERIC, Issue, Records, Settings, merge
+from products.import_records import Records, merge
+from products.import_values import NUMERIC, Issue, Settings
 from products.models import CatalogueImport, ImportIssue, ImportRow
 
 CHUNK = 4000

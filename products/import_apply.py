@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from products import import_snapshot, import_write
 from products.import_compare import blank_product, compare
-from products.import_records import Issue
 from products.import_snapshot import Current, search_source, summarise
+from products.import_values import Issue
 from products.models import CatalogueImport, ImportRow, Product, ProductChange, Variant
 
 JUMP = (80, 125)  # a price that became about a hundred times larger or smaller: cents taken for euros
@@ -18,7 +18,7 @@ JUMP = (80, 125)  # a price that became about a hundred times larger or smaller:
 class Chunk:
     """Decides and writes the rows of one chunk; must run inside a transaction to write."""
 
-    CODES = ("no_title", "same_product", "sku_elsewhere", "price_jump")
+    CODES = ("no_title", "no_price", "same_product", "sku_elsewhere", "price_jump")
 
     def __init__(self, run: CatalogueImport, rows: list[ImportRow], note: Callable[[Issue], None]):
         self.run, self.rows, self.note = run, rows, note
@@ -100,6 +100,8 @@ class Chunk:
                 item = current[pk]
                 used[pk] = row.line
                 self._check_jump(record, item)
+            if record["unpriced"]:
+                self._keep_draft(row, item)
             changes, made, altered, prices, images = compare(record, item)
             if pk is None:
                 row.outcome, row.changes = ImportRow.Outcome.CREATE, {}
@@ -122,7 +124,8 @@ class Chunk:
             number > 1 and Product.objects.filter(store_id=self.store_id, handle=candidate).exists()
         ) or (number == 1 and candidate in self.known_handles()):  # fmt: skip
             number += 1
-            candidate = f"{handle}-{number}"
+            ending = f"-{number}"
+            candidate = handle[: 255 - len(ending)] + ending
         taken.add(candidate)
         return candidate
 
@@ -132,6 +135,13 @@ class Chunk:
             rows = Product.objects.filter(store_id=self.store_id, handle__in=wanted)
             self._known = set(rows.values_list("handle", flat=True))
         return self._known
+
+    def _keep_draft(self, row: ImportRow, item: Current) -> None:
+        """What has no price yet isn't published by a file that brings none; what a person published so stays."""
+        if item.id and (item.product["status"] != "draft" or item.product["price_min"] is not None):
+            return
+        self._issue("warning", "no_price", row.line, "price", "", "No price: the product stays a draft.")
+        row.record["product"]["status"] = "draft"
 
     def _check_jump(self, record: dict, item: Current) -> None:
         """Warn when a price is about a hundred times the one that is stored."""

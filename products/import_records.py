@@ -7,7 +7,6 @@ that applying it leaves them alone.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from decimal import Decimal
 
 from django.utils.text import slugify
@@ -18,63 +17,31 @@ from ecomai.lib.formulas import restore
 from ecomai.lib.tablefile import Row
 from ecomai.lib.text import clean_line
 from products.import_formats import Mapping
-
-NUMERIC = ("price", "compare_at", "cost", "woo_sale", "woo_regular", "google_price", "google_sale")
-DATE_LIKE = re.compile(r"^(?:\d{1,2}[-./ ](?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*|"
-                       r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[-./ ]\d{1,2}|"
-                       r"\d{4}-\d{2}-\d{2}(?: 00:00:00)?)$", re.I)  # fmt: skip
-YES = {"true", "1", "yes", "y", "ja", "wahr", "sí", "si", "oui", "是", "はい"}
-WEIGHT_GRAMS = {"kg": Decimal(1000), "g": Decimal(1), "lbs": Decimal("453.59237"), "lb": Decimal("453.59237"),
-                "oz": Decimal("28.349523125")}  # fmt: skip
-STATUS = {"active": "active", "draft": "draft", "archived": "archived", "published": "active", "proposed": "draft",
-          "rejected": "archived", "1": "active", "0": "draft", "-1": "draft", "true": "active", "false": "draft",
-          "aktiv": "active", "inaktiv": "draft", "entwurf": "draft"}  # fmt: skip
-PRODUCT_TEXTS = (
-    "title",
-    "brand",
-    "product_type",
-    "google_category",
-    "condition",
-    "seo_title",
-    "seo_description",
-    "link",
+from products.import_values import (
+    DATE_LIKE,
+    LIMITS,
+    MOST,
+    NUMERIC,
+    PRODUCT_TEXTS,
+    STATUS,
+    STRUCTURED,
+    WEIGHT_GRAMS,
+    YES,
+    Cells,
+    Issue,
+    Reject,
+    Settings,
+    category_path,
+    plain_number,
+    split_list,
 )
-STRUCTURED = re.compile(r'^trained_algorithmic_media:"?(.*?)"?$', re.S)
 
 
-@dataclass
-class Issue:
-    """One problem of the file, for the report."""
-
-    severity: str
-    code: str
-    line: int
-    column: str
-    value: str
-    message: str
-
-
-@dataclass
-class Settings:
-    """What holds for the whole file: the shop's currency, the decimal sign per field, minor units."""
-
-    currency: str
-    signs: dict[str, str] = field(default_factory=dict)
-    minor_units: bool = False
-
-
-class Reject(Exception):
-    """The row can't be imported; the issue is already noted."""
-
-
-class Records:
+class Records(Cells):
     """Turns the rows of one file into records. `late` holds rows whose product came earlier (or not yet)."""
 
     def __init__(self, headers: list[str], mapping: Mapping, settings: Settings, note: Callable[[Issue], None]):
-        self.headers, self.mapping, self.settings, self.note = headers, mapping, settings, note
-        self.columns = mapping.columns
-        self.present = set(mapping.columns)
-        self.header_of = dict(zip(mapping.columns, headers, strict=True))
+        super().__init__(headers, mapping, settings, note)
         self.skus: dict[str, int] = {}
         self.keys: dict[str, int] = {}
         self.metas = [c for c in mapping.columns if c.startswith("meta:")]
@@ -82,31 +49,6 @@ class Records:
         self.markets = [c for c in mapping.columns if c.startswith(("price@", "compare@"))]
         self.parents: dict[str, int] = {}
         self.rows_read = 0
-
-    # --- reading cells
-    def issue(self, severity: str, code: str, line: int, column: str, value: str, message: str) -> None:
-        header = self.header_of.get(column, column)
-        self.note(Issue(severity, code, line, header, value[:300], message))
-
-    def number(self, values: dict, name: str, line: int) -> Decimal | None:
-        text = values.get(name, "")
-        if not text:
-            return None
-        try:
-            value = numerals.parse_decimal(text, self.settings.signs.get(name, "."))
-        except ValueError:
-            self.issue("error", "number", line, name, text, f"“{text}” is not a number here; the row is left out.")
-            raise Reject from None
-        if value is not None and value < 0 and name != "stock":
-            self.issue("error", "negative", line, name, text, f"“{text}” is below zero; the row is left out.")
-            raise Reject
-        return value
-
-    def money(self, values: dict, name: str, line: int) -> str | None:
-        value = self.number(values, name, line)
-        if value is None:
-            return None
-        return _plain(value / 100 if self.settings.minor_units else value)
 
     # --- rows → records
     def all(self, rows: Iterable[Row]) -> Iterator[dict]:
@@ -123,7 +65,9 @@ class Records:
                 )
             for name, value in values.items():
                 if value[0] == "'":
-                    values[name] = restore(value)
+                    values[name] = value = restore(value)
+                if len(value) > 100 and name in LIMITS:
+                    values[name] = self.fit(value, name, row.line)
             try:
                 key, parent = self.key(values, row.line)
                 part = self.part(values, row.line, key)
@@ -185,7 +129,7 @@ class Records:
             text = values.get("description", "")
             product["description"] = text.replace("\\n", "\n") if form == "woocommerce" else text
         if "tags" in self.present:
-            product["tags"] = split_list(values.get("tags", ""))
+            product["tags"] = self.fit_all(split_list(values.get("tags", "")), "tags", line)
         status = values.get("status") or values.get("published")
         if status:
             product["status"] = STATUS.get(status.strip().lower(), "draft")
@@ -222,13 +166,12 @@ class Records:
         out = []
         if url := values.get("image_url", "").strip():
             position = values.get("image_position", "")
-            out.append(
-                [url[:2000], int(position) if position.isdigit() else 0, clean_line(values.get("image_alt", ""))]
-            )
+            number = int(position) if position.isdecimal() and len(position) < 6 else 0
+            out.append([url, number, clean_line(values.get("image_alt", ""))])
         more = values.get("more_images") or values.get("woo_images") or ""
         urls = [u.strip() for u in re.split(r"[,\n]", more)] if more else []
         urls += [values[c].strip() for c in self.columns if c.startswith("image:") and values.get(c)]
-        out += [[u[:2000], 0, ""] for u in urls if u and all(u != known[0] for known in out)]
+        out += [[u, 0, ""] for u in urls if u and len(u) <= 2000 and all(u != known[0] for known in out)]
         return out
 
     def options(self, values: dict, line: int) -> tuple[list[str], list[str]]:
@@ -293,19 +236,19 @@ class Records:
         if "cost" in self.present:
             out["cost"] = self.money(values, "cost", line)
         if "weight_grams" in self.present:
-            value = self.number(values, "weight_grams", line)
-            out["weight_grams"] = None if value is None else _plain(value)
+            value = self.number(values, "weight_grams", line, MOST["weight"])
+            out["weight_grams"] = None if value is None else plain_number(value)
         elif "woo_weight" in self.present:
-            value = self.number(values, "woo_weight", line)
+            value = self.number(values, "woo_weight", line, MOST["weight"] / 1000)
             unit = self.header_of["woo_weight"].rpartition("(")[2].rstrip(")").lower()
-            out["weight_grams"] = None if value is None else _plain(value * WEIGHT_GRAMS.get(unit, Decimal(1000)))
+            out["weight_grams"] = None if value is None else plain_number(value * WEIGHT_GRAMS.get(unit, Decimal(1000)))
         if "weight_unit" in self.present:
             out["weight_unit"] = values.get("weight_unit", "").strip()[:4]
         for name in ("requires_shipping", "taxable"):
             if name in self.present:
                 out[name] = values.get(name, "true").strip().lower() in YES
         if "variant_image" in self.present:
-            out["image_url"] = values.get("variant_image", "").strip()[:2000]
+            out["image_url"] = values.get("variant_image", "").strip()
         return out
 
     def codes(self, values: dict, out: dict, line: int) -> None:
@@ -342,10 +285,10 @@ class Records:
 
     def stock(self, values: dict, line: int) -> int | None:
         if values.get("stock") or "stock" in values:
-            value = self.number(values, "stock", line)
+            value = self.number(values, "stock", line, MOST["stock"])
             return int(value) if value is not None else None
         if values.get("quantity"):
-            value = self.number(values, "quantity", line)
+            value = self.number(values, "quantity", line, MOST["stock"])
             return int(value) if value is not None else None
         if self.mapping.format == "google":
             state = values.get("google_availability", "").strip().replace(" ", "_")
@@ -449,10 +392,9 @@ class Records:
         if not record["handle"]:
             base = record["key"] if self.mapping.format == "google" else record["product"].get("title") or record["key"]
             record["handle"] = slugify(base, allow_unicode=True)[:240] or f"product-{record['line']}"
-        product = record["product"]
-        if self.priced() and not any(v.get("prices") for v in record["variants"]) and record["variants"]:
-            self.issue("warning", "no_price", record["line"], "price", "", "No price: the product stays a draft.")
-            product["status"] = "draft"
+        record["unpriced"] = bool(
+            self.priced() and record["variants"] and not any(v.get("prices") for v in record["variants"])
+        )
         return record
 
     def priced(self) -> bool:
@@ -476,23 +418,3 @@ def merge(record: dict, part: dict, note: Callable[[Issue], None]) -> None:
         record["options"] = part["options"]
     record["variants"] += ordered
     record["images"] += part["images"]
-
-
-def split_list(text: str) -> list[str]:
-    """A comma list whose items may hold an escaped comma."""
-    if not text:
-        return []
-    if "\\," not in text:
-        return [item for item in (clean_line(part) for part in text.split(",")) if item]
-    return [item for item in (clean_line(p.replace("\0", ",")) for p in text.replace("\\,", "\0").split(",")) if item]
-
-
-def category_path(text: str) -> str:
-    """ "A>B / C" is "A > B / C": steps trimmed, joined by " > "."""
-    return " > ".join(step for step in (clean_line(s) for s in text.split(">")) if step)[:1000]
-
-
-def _plain(value: Decimal) -> str:
-    """The number without exponent and without empty decimals, at most four of them."""
-    text = f"{value:.4f}" if -value.as_tuple().exponent > 4 else f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -5,10 +5,12 @@ Nothing is guessed silently: `look` says what it found and on what grounds, and 
 
 import codecs
 import csv
+import io
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -103,12 +105,10 @@ def detect_encoding(path: Path) -> tuple[str, bool, list[str]]:
 def detect_delimiter(text: str) -> str:
     """The delimiter under which the first records agree best on a number of columns; quotes are respected."""
     best, best_score = ",", -1.0
-    lines = text.splitlines(keepends=True)
     for delimiter in DELIMITERS:
         try:
-            widths = [
-                len(row) for row, _ in zip(csv.reader(lines, delimiter=delimiter), range(30), strict=False) if row
-            ]
+            records = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+            widths = [len(row) for row in islice(records, 30) if row]
         except csv.Error:
             continue
         if not widths or widths[0] < 2:
@@ -150,7 +150,7 @@ def look(path: Path, filename: str, encoding: str = "", delimiter: str = "") -> 
         found = Look("xlsx")
     elif head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<?xml", b"<rss", b"<feed")) or ending == ".xml":
         found = Look("xml")
-    elif b"\0" in head and not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    elif head.count(0) * 50 > len(head) and not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise TableError("This is not a table: upload CSV, TSV, XLSX, ODS or a feed in XML.")
     else:
         name, sure, others = detect_encoding(path)
@@ -184,7 +184,8 @@ def _read_csv(path: Path, found: Look) -> Iterator[Row]:
     line = 1
     try:
         with path.open(encoding=found.encoding, newline="") as file:
-            reader = csv.reader(file, delimiter=found.delimiter)
+            # A NUL is never meant, and no database text may hold one.
+            reader = csv.reader((line.replace("\0", "") for line in file), delimiter=found.delimiter)
             header = True
             for cells in reader:
                 start, line = line, reader.line_num + 1
