@@ -15,20 +15,38 @@ class StoreScoped(admin.ModelAdmin):
     edit_permission = "store.manage"
     store_path = "store"
 
+    def _stores(self, request, permission: str) -> list[int]:
+        """Ids of the stores in which the user holds the right."""
+        rows = Membership.objects.filter(user=request.user).values_list("store_id", "role")
+        return [store_id for store_id, role in rows if allowed(role, permission)]
+
     def get_queryset(self, request):
         rows = super().get_queryset(request)
         if request.user.is_superuser:
             return rows
-        return rows.filter(**{f"{self.store_path}__in": Store.objects.of(request.user)})
+        return rows.filter(**{f"{self.store_path}__in": self._stores(request, self.view_permission)})
 
     def _may(self, request, permission: str, obj=None) -> bool:
         """The right in the object's own store; for a list, in any of the user's stores."""
         if request.user.is_superuser:
             return True
-        rows = Membership.objects.filter(user=request.user)
-        if obj is not None:
-            rows = rows.filter(store=obj if isinstance(obj, Store) else obj.store)
-        return request.user.is_staff and any(allowed(role, permission) for role in rows.values_list("role", flat=True))
+        stores = self._stores(request, permission)
+        if obj is None:
+            return request.user.is_staff and bool(stores)
+        return request.user.is_staff and (obj.pk if isinstance(obj, Store) else obj.store_id) in stores
+
+    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+        """Only rows of stores that the user may edit can be chosen, by a forged form neither."""
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if field is None or request.user.is_superuser:
+            return field
+        mine = self._stores(request, self.edit_permission)
+        model = db_field.remote_field.model
+        if model is Store:
+            field.queryset = Store.objects.filter(pk__in=mine)
+        elif any(f.name == "store" for f in model._meta.fields):
+            field.queryset = field.queryset.filter(store__in=mine)
+        return field
 
     def has_module_permission(self, request) -> bool:
         return self._may(request, self.view_permission)
@@ -66,32 +84,42 @@ class StoreAdmin(StoreScoped):
     search_fields = ["name", "slug"]
 
 
+class OnItsOwnPage(StoreScoped):
+    """Rows with rules of their own (the last owner, a link or key shown once): their pages in the store keep them."""
+
+    def has_add_permission(self, request) -> bool:
+        return False
+
+    def has_change_permission(self, request, obj=None) -> bool:
+        return request.user.is_superuser
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        return request.user.is_superuser
+
+
 @admin.register(Membership)
-class MembershipAdmin(StoreScoped):
+class MembershipAdmin(OnItsOwnPage):
+    view_permission = "members.view"
     list_display = ["user", "store", "role"]
     list_filter = ["role"]
     autocomplete_fields = ["user", "store"]
 
 
 @admin.register(Invitation)
-class InvitationAdmin(StoreScoped):
+class InvitationAdmin(OnItsOwnPage):
+    view_permission = "members.view"
     list_display = ["email", "store", "role", "expires_at", "accepted_at"]
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(StoreScoped):
-    edit_permission = "keys.manage"
+class ApiKeyAdmin(OnItsOwnPage):
+    view_permission = "keys.manage"
     list_display = ["name", "store", "kind", "prefix", "last_used_at", "revoked_at"]
-    readonly_fields = ["prefix", "key_hash"]
-
-    def has_add_permission(self, request) -> bool:
-        return False  # keys are made on the store's page, where they are shown once
+    readonly_fields = ["store", "kind", "prefix"]
 
 
 @admin.register(Job)
-class JobAdmin(StoreScoped):
+class JobAdmin(OnItsOwnPage):
+    view_permission = "jobs.view"
     list_display = ["title", "store", "kind", "status", "done", "total", "attempts", "created_at"]
     list_filter = ["status", "kind"]
-
-    def has_add_permission(self, request) -> bool:
-        return False

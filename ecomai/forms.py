@@ -3,10 +3,13 @@
 from zoneinfo import available_timezones
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm
+from django.conf import settings
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, PasswordResetForm, SetPasswordForm
 from django.contrib.auth.password_validation import validate_password
+from django.utils.translation import get_language_info
 from django.utils.translation import gettext_lazy as _
 
+from ecomai import attempts
 from ecomai.models import ApiKey, Role, Store, User
 
 LOCALES = [
@@ -45,6 +48,30 @@ class SignInForm(Styled, AuthenticationForm):
     def clean_username(self) -> str:
         return self.cleaned_data["username"].lower()
 
+    def clean(self) -> dict:
+        caller, email = self.request.META.get("REMOTE_ADDR", ""), self.cleaned_data.get("username", "")
+        if attempts.blocked(caller, email):
+            raise forms.ValidationError(_("Too many wrong tries. Wait a quarter of an hour, or set a new password."))
+        try:
+            data = super().clean()
+        except forms.ValidationError:
+            attempts.failed(caller, email)
+            raise
+        attempts.succeeded(caller, email)
+        return data
+
+
+class ResetForm(Styled, PasswordResetForm):
+    """Asks for a link by mail."""
+
+
+class NewPasswordForm(Styled, SetPasswordForm):
+    """Behind the link of the mail."""
+
+
+class PasswordForm(Styled, PasswordChangeForm):
+    """In the profile: the old one is asked for."""
+
 
 class StoreForm(Styled, forms.ModelForm):
     default_locale = forms.ChoiceField(label=_("Main language"), choices=LOCALES)
@@ -61,6 +88,7 @@ class StoreSettingsForm(StoreForm):
     locales = forms.MultipleChoiceField(
         label=_("Languages of your shop"), choices=LOCALES, widget=forms.CheckboxSelectMultiple, required=False
     )
+    url = forms.URLField(label=_("Shop address"), required=False, assume_scheme="https")
     timezone = forms.ChoiceField(label=_("Time zone"), choices=[(z, z) for z in sorted(available_timezones())])
 
     class Meta(StoreForm.Meta):
@@ -112,7 +140,14 @@ class AcceptForm(Styled, forms.Form):
         return self.cleaned_data["password"]
 
 
+def _interface_languages() -> list[tuple[str, str]]:
+    names = [(code, get_language_info(code)["name_local"]) for code, _name in settings.LANGUAGES]
+    return [("", _("As the browser asks")), *names]
+
+
 class ProfileForm(Styled, forms.ModelForm):
+    language = forms.ChoiceField(label=_("Language"), required=False, choices=_interface_languages)
+
     class Meta:
         model = User
-        fields = ["first_name", "last_name"]
+        fields = ["first_name", "last_name", "language"]

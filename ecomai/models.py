@@ -126,6 +126,10 @@ class Invitation(models.Model):
     def __str__(self) -> str:
         return f"{self.email} → {self.store}"
 
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at <= now()
+
 
 class ApiKey(models.Model):
     """A storefront's or server's key. Only a hash is stored; the prefix helps a person to tell keys apart."""

@@ -41,7 +41,7 @@ def _groups(store: Store, can: set[str], path: str) -> list[Group]:
             _("Copy"),
             [
                 (_("Ad copy"), "products:copy_requests", "copy", "copy.view"),
-                (_("Channels"), "products:channels", "settings", "copy.view"),
+                (_("Channels"), "products:channels", "sliders", "copy.view"),
             ],
         ),
         (

@@ -2,16 +2,17 @@
 
 from django.urls import path
 
-from ecomai import views
+from ecomai import views, views_members
 
 urlpatterns = [
     path("", views.store_home, name="store_home"),
     path("settings/", views.store_settings, name="store_settings"),
-    path("members/", views.members, name="members"),
-    path("members/<int:pk>/", views.member_change, name="member_change"),
-    path("invitations/<int:pk>/revoke/", views.invitation_revoke, name="invitation_revoke"),
-    path("keys/", views.api_keys, name="api_keys"),
-    path("keys/<int:pk>/revoke/", views.api_key_revoke, name="api_key_revoke"),
+    path("leave/", views_members.store_leave, name="store_leave"),
+    path("members/", views_members.members, name="members"),
+    path("members/<int:pk>/", views_members.member_change, name="member_change"),
+    path("invitations/<int:pk>/revoke/", views_members.invitation_revoke, name="invitation_revoke"),
+    path("keys/", views_members.api_keys, name="api_keys"),
+    path("keys/<int:pk>/revoke/", views_members.api_key_revoke, name="api_key_revoke"),
     path("jobs/", views.jobs, name="jobs"),
     path("jobs/count/", views.job_count, name="job_count"),
     path("jobs/<int:pk>/cancel/", views.job_cancel, name="job_cancel"),

@@ -17,6 +17,9 @@ class VariantInline(admin.TabularInline):
     extra = 0
     show_change_link = True
 
+    def has_add_permission(self, request, obj=None) -> bool:
+        return False  # a variant needs its prices and options: the product's own page makes it
+
 
 @admin.register(models.Product)
 class ProductAdmin(CatalogueAdmin):

@@ -13,7 +13,7 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext as _
 
 from ecomai.models import Store
-from products.models import Category, Product, Variant
+from products.models import AdAsset, Category, Product, Variant
 
 PAGE_SIZE = 50
 COUNT_CAP = 10_000
@@ -26,7 +26,7 @@ SORTS: dict[str, tuple[str, bool]] = {
     "stock": ("stock_total", True),
 }
 STOCK = ("in", "low", "out", "uncounted")
-MISSING = ("picture", "description", "price", "category")
+MISSING = ("picture", "description", "price", "category", "copy")
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,7 @@ def find(store: Store, filters: Filters, products: QuerySet[Product] | None = No
                 "description": Q(description_text=""),
                 "price": Q(price_min=None),
                 "category": Q(category=None),
+                "copy": ~Exists(AdAsset.objects.filter(product=OuterRef("pk"), status=AdAsset.Status.APPROVED)),
             }[filters.missing]
         )
     if filters.tag:

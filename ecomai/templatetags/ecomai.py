@@ -1,6 +1,7 @@
 """Small helpers of the templates."""
 
 from django import template
+from django.forms import BoundField, CheckboxSelectMultiple, RadioSelect
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -36,6 +37,12 @@ def query(context, **changes) -> str:
         else:
             params[name] = value
     return f"?{params.urlencode()}" if params else "?"
+
+
+@register.filter
+def is_group(field: BoundField) -> bool:
+    """Whether the field is many boxes, which want a fieldset and a legend instead of a label."""
+    return isinstance(field.field.widget, (CheckboxSelectMultiple, RadioSelect))
 
 
 @register.filter

@@ -39,6 +39,7 @@ OBJECTS = {
     "imports/<int:pk>/": "import", "imports/<int:pk>/settings/": "import", "imports/<int:pk>/confirm/": "import",
     "imports/<int:pk>/undo/": "import", "imports/<int:pk>/report.csv": "import", "products/<int:pk>/copy/": "product",
     "copy/<int:pk>/": "copy", "copy/<int:pk>/approved.csv": "copy", "copy/assets/<int:pk>/edit/": "asset",
+    "copy/assets/<int:pk>/check/": "asset",
     "copy/assets/<int:pk>/decide/": "asset", "copy/assets/<int:pk>/rewrite/": "asset", "copy/assets/<int:pk>/use/": "asset",
     "products/<str:ref>/": "product",
 }  # fmt: skip

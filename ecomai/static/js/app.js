@@ -55,7 +55,10 @@
     if (!drawer.hidden) {
       htmx.ajax("GET", drawer.dataset.url, { target: "#jobs-body", swap: "innerHTML" });
       drawer.focus();
-    } else { button.focus(); }
+    } else {
+      document.getElementById("jobs-body").replaceChildren(); // a closed drawer asks for nothing
+      button.focus();
+    }
   }
 
   function toast(text, kind) {
@@ -69,6 +72,17 @@
   document.body.addEventListener("toast", function (event) { toast(event.detail.text, event.detail.kind); });
   document.body.addEventListener("htmx:responseError", function (event) {
     toast(document.body.dataset.errorText + " (" + event.detail.xhr.status + ")", "bad");
+  });
+
+  // Whatever was sent may have begun a job: let the counter and the open drawer look.
+  document.body.addEventListener("htmx:afterRequest", function (event) {
+    if (event.detail.requestConfig.verb !== "get") { htmx.trigger(document.body, "jobs"); }
+  });
+
+  // What can't be taken back asks first.
+  document.addEventListener("submit", function (event) {
+    var asking = event.submitter && event.submitter.dataset.confirm;
+    if (asking && !window.confirm(asking)) { event.preventDefault(); }
   });
 
   // A selection can be acted on: show how many.
