@@ -27,7 +27,7 @@ def refresh_summary(store: Store, ids: list[int]) -> None:
     texts = import_snapshot.fold_many([search_source(i.product, i.brand, i.variants) for i in items])
     for item, text in zip(items, texts, strict=True):
         item.product["search_text"] = text
-    import_write.update_products([(item.id, item.product) for item in items])
+    import_write.update_products([(item.id, item.product) for item in items], timezone.now())
 
 
 @transaction.atomic

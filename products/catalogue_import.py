@@ -5,10 +5,12 @@ what would happen. Applying goes chunk by chunk: one transaction writes a chunk'
 history and the run's cursor, so that a kill leaves all or nothing of a chunk and the next worker goes on behind it.
 """
 
+import gc
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from django.core.files import File
@@ -204,6 +206,16 @@ def _merge_late(run: CatalogueImport, reader: Records, late: list[dict], notes: 
         ImportRow.objects.bulk_update(staged, ["record"], batch_size=500)
 
 
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """A chunk is a great many plain values without cycles; the collector would only walk them again and again."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def plan(run: CatalogueImport, advance: Advance = lambda *a, **k: None) -> None:
     """Work out for each staged product what applying it would do; writes only to the staging table."""
     total = run.counts["products"]
@@ -212,7 +224,7 @@ def plan(run: CatalogueImport, advance: Advance = lambda *a, **k: None) -> None:
     ImportIssue.objects.filter(run=run, code__in=Chunk.CODES).delete()
     while rows := list(ImportRow.objects.filter(run=run, number__gt=cursor).order_by("number")[:CHUNK]):
         notes = _Notes(run)
-        with transaction.atomic():
+        with _without_collector(), transaction.atomic():
             Chunk(run, rows, notes).decide()
             ImportRow.objects.bulk_update(rows, ["outcome", "changes"], batch_size=1000)
             notes.flush()
@@ -245,7 +257,7 @@ def apply(run: CatalogueImport, advance: Advance = lambda *a, **k: None) -> None
         ImportIssue.objects.filter(run=run, code__in=Chunk.CODES).delete()
     while rows := list(ImportRow.objects.filter(run=run, number__gt=run.cursor).order_by("number")[:CHUNK]):
         notes = _Notes(run)
-        with transaction.atomic():
+        with _without_collector(), transaction.atomic():
             # Two workers can't write the same chunk: the second one waits here and then sees the cursor moved.
             import_write.for_bulk()
             locked = CatalogueImport.objects.select_for_update().get(pk=run.pk)
@@ -253,7 +265,7 @@ def apply(run: CatalogueImport, advance: Advance = lambda *a, **k: None) -> None
                 run.cursor = locked.cursor
                 continue
             chunk = Chunk(run, rows, notes)
-            chunk.decide()
+            chunk.decide(lock=True)
             chunk.write()
             chunk.store_outcomes()
             notes.flush()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 
 from django.db import connection
 from django.utils import timezone
@@ -10,7 +11,7 @@ from products import import_snapshot, import_write
 from products.import_compare import blank_product, compare
 from products.import_snapshot import Current, search_source, summarise
 from products.import_values import Issue
-from products.models import CatalogueImport, ImportRow, Product, ProductChange, Variant
+from products.models import CatalogueImport, ImportRow, Product, ProductChange
 
 JUMP = (80, 125)  # a price that became about a hundred times larger or smaller: cents taken for euros
 
@@ -40,12 +41,10 @@ class Chunk:
         externals = [r["external_id"] for r in records if r["external_id"]]
         handles = [r["handle"] for r in records]
         skus = [v["sku"] for r in records for v in r["variants"] if v.get("sku")]
-        rows = Product.objects.filter(store_id=self.store_id)
-        by_external = dict(rows.filter(external_id__in=externals).values_list("external_id", "pk")) if externals else {}
-        by_handle = dict(rows.filter(handle__in=handles).values_list("handle", "pk"))
-        by_sku = dict(
-            Variant.objects.filter(store_id=self.store_id, sku__in=skus).values_list("sku", "product_id")
-        ) if skus else {}  # fmt: skip
+        by_external = import_snapshot.find(self.store_id, "products_product", "external_id", externals)
+        by_handle = import_snapshot.find(self.store_id, "products_product", "handle", handles)
+        by_sku = import_snapshot.find(self.store_id, "products_variant", "sku", skus)
+        self.known_handles = set(by_handle)
         found = {}
         for row in self.rows:
             record = row.record
@@ -64,11 +63,15 @@ class Chunk:
                 found[row.number] = match
         return found, by_sku
 
-    def decide(self) -> None:
-        """Set outcome and changes of each row, and remember what `write` has to do."""
+    def decide(self, *, lock: bool = False) -> None:
+        """Set outcome and changes of each row, and remember what `write` has to do.
+
+        With `lock`, nobody changes the products found until the transaction ends: what a person saves meanwhile waits
+        and is not written over.
+        """
         found, by_sku = self._find()
-        current = import_snapshot.load(self.store_id, list(set(found.values())))
-        self.before = {pk: json.loads(json.dumps(_frozen(c), default=str)) for pk, c in current.items()}
+        current = import_snapshot.load(self.store_id, list(set(found.values())), lock=lock)
+        self.before = {pk: _frozen(c) for pk, c in current.items()}
         used: dict[int, int] = {}
         taken: set[str] = set()
         for row in self.rows:
@@ -122,19 +125,12 @@ class Chunk:
         candidate, number = handle, 1
         while candidate in taken or (
             number > 1 and Product.objects.filter(store_id=self.store_id, handle=candidate).exists()
-        ) or (number == 1 and candidate in self.known_handles()):  # fmt: skip
+        ) or (number == 1 and candidate in self.known_handles):  # fmt: skip
             number += 1
             ending = f"-{number}"
             candidate = handle[: 255 - len(ending)] + ending
         taken.add(candidate)
         return candidate
-
-    def known_handles(self) -> set[str]:
-        if not hasattr(self, "_known"):
-            wanted = [row.record["handle"] for row in self.rows]
-            rows = Product.objects.filter(store_id=self.store_id, handle__in=wanted)
-            self._known = set(rows.values_list("handle", flat=True))
-        return self._known
 
     def _keep_draft(self, row: ImportRow, item: Current) -> None:
         """What has no price yet isn't published by a file that brings none; what a person published so stays."""
@@ -177,10 +173,11 @@ class Chunk:
             sources.append(search_source(item.product, item.brand, item.variants))
         for item, folded in zip(items, import_snapshot.fold_many(sources), strict=True):
             item.product["search_text"] = folded
+        now = timezone.now()
         if self.new:
-            import_write.insert_products(self.store_id, [(item.id, item.product) for _row, item in self.new])
+            import_write.insert_products(self.store_id, [(item.id, item.product) for _row, item in self.new], now)
         if self.changed:
-            import_write.update_products([(item.id, item.product) for _row, item, _c in self.changed])
+            import_write.update_products([(item.id, item.product) for _row, item, _c in self.changed], now)
         import_write.insert_variants(self.store_id, [(item.id, variant) for item, variant in self.made])
         import_write.update_variants(self.altered)
         fresh = {id(variant) for _item, variant in self.made}
@@ -195,12 +192,10 @@ class Chunk:
             images[item.id in made].append([item.id, *image])
         import_write.insert_images(self.store_id, images[True])
         import_write.upsert_images(self.store_id, images[False])
-        self._record(items)
+        self._record(now)
 
-    def _record(self, items: list[Current]) -> None:
+    def _record(self, now: datetime) -> None:
         """History and undo records of the chunk."""
-        now = timezone.now()
-        stamps = dict(Product.objects.filter(pk__in=[i.id for i in items]).values_list("pk", "updated_at"))
         import_write.copy_in(
             "products_productchange",
             ["store_id", "product_id", "source", "import_id", "user_id", "changes", "created_at"],
@@ -211,8 +206,8 @@ class Chunk:
             "products_importchange",
             ["run_id", "product_id", "before", "after_updated_at"],
             [
-                *([self.run.pk, item.id, None, stamps[item.id]] for _row, item in self.new),
-                *([self.run.pk, item.id, json.dumps(self.before[item.id], ensure_ascii=False), stamps[item.id]]
+                *([self.run.pk, item.id, None, now] for _row, item in self.new),
+                *([self.run.pk, item.id, self.before[item.id], now]
                   for _row, item, _c in self.changed),
             ],
         )  # fmt: skip
@@ -231,6 +226,7 @@ class Chunk:
             )  # fmt: skip
 
 
-def _frozen(current: Current) -> dict:
-    """A product as it was, for the undo."""
-    return {"product": current.product, "variants": current.variants, "images": current.images}
+def _frozen(current: Current) -> str:
+    """A product as it was, in JSON, for the undo."""
+    state = {"product": current.product, "variants": current.variants, "images": current.images}
+    return json.dumps(state, ensure_ascii=False, default=str)

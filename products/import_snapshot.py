@@ -36,6 +36,18 @@ class Current:
     images: list[dict[str, Any]] = field(default_factory=list)
 
 
+def find(store_id: int, table: str, column: str, values: list[str]) -> dict[str, int]:
+    """Value → product id, for the values that the store's products (or variants) have in that column."""
+    if not values:
+        return {}
+    key = "id" if table == "products_product" else "product_id"
+    with connection.cursor() as cursor:
+        # One array, not thousands of parameters.
+        cursor.execute(f"SELECT {column}, {key} FROM {table} WHERE store_id = %s AND {column} = ANY(%s)",
+                       [store_id, values])  # fmt: skip
+        return dict(cursor.fetchall())
+
+
 def load(store_id: int, ids: list[int], *, lock: bool = False) -> dict[int, Current]:
     """The products of those ids that belong to the store."""
     rows = Product.objects.filter(store_id=store_id, pk__in=ids)

@@ -81,7 +81,7 @@ def _restore(run: CatalogueImport, changes: list[ImportChange]) -> None:
         product["category_id"] = product["category_id"] if product["category_id"] in categories else None
         product["is_dirty"] = True
         rows.append((change.product_id, product))
-    import_write.update_products(rows)
+    import_write.update_products(rows, timezone.now())
     for change in changes:
         before = change.before
         keep = [variant["id"] for variant in before["variants"]]

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.utils import timezone
 
 from products.import_snapshot import IMAGE_FIELDS, PRODUCT_FIELDS, VARIANT_FIELDS
 from products.models import Brand, Category
@@ -22,8 +22,14 @@ def next_ids(table: str, count: int) -> list[int]:
         return [row[0] for row in cursor.fetchall()]
 
 
+def _json(value: dict | list) -> str:
+    if value:
+        return json.dumps(value, ensure_ascii=False)
+    return "[]" if isinstance(value, list) else "{}"
+
+
 def _values(row: dict[str, Any], names: Sequence[str]) -> list[Any]:
-    return [json.dumps(row[n], ensure_ascii=False) if n in JSON_FIELDS else row[n] for n in names]
+    return [_json(row[n]) if n in JSON_FIELDS else row[n] for n in names]
 
 
 def copy_in(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -45,9 +51,8 @@ def _through_temporary(table: str, columns: Sequence[str], rows: list[list[Any]]
         cursor.execute("DROP TABLE incoming")
 
 
-def insert_products(store_id: int, rows: list[tuple[int, dict]]) -> None:
+def insert_products(store_id: int, rows: list[tuple[int, dict]], now: datetime) -> None:
     """New products: (id, columns)."""
-    now = timezone.now()
     copy_in(
         "products_product",
         ["id", "store_id", *PRODUCT_FIELDS, "embedding_model", "created_at", "updated_at"],
@@ -55,14 +60,15 @@ def insert_products(store_id: int, rows: list[tuple[int, dict]]) -> None:
     )
 
 
-def update_products(rows: list[tuple[int, dict]]) -> None:
+def update_products(rows: list[tuple[int, dict]], now: datetime) -> None:
     """Changed products: (id, all columns)."""
     assignments = ", ".join(f"{name} = incoming.{name}" for name in PRODUCT_FIELDS)
     _through_temporary(
         "products_product",
-        ["id", *PRODUCT_FIELDS],
-        [[pk, *_values(row, PRODUCT_FIELDS)] for pk, row in rows],
-        f"UPDATE products_product p SET {assignments}, updated_at = clock_timestamp() FROM incoming WHERE p.id = incoming.id",
+        ["id", *PRODUCT_FIELDS, "updated_at"],
+        [[pk, *_values(row, PRODUCT_FIELDS), now] for pk, row in rows],
+        f"UPDATE products_product p SET {assignments}, updated_at = incoming.updated_at FROM incoming "
+        "WHERE p.id = incoming.id",
     )
 
 

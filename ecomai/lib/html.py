@@ -11,6 +11,7 @@ TAGS = {
     "small", "span", "strong", "sub", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "u", "ul",
 }  # fmt: skip
 BLOCKS = re.compile(r"</?(?:p|div|li|h[1-6]|tr|td|th|ul|ol|table|blockquote)\b[^>]*>|<br\s*/?>|<hr\s*/?>", re.I)
+UNSEEN = re.compile(r"<(?:script|style|template|head)\b", re.I)
 BLANKS = re.compile(r"[ \t\r\f\v\u00a0]+")
 
 
@@ -29,9 +30,10 @@ def clean(raw: str) -> str:
 def plain(raw: str) -> str:
     """The text that a reader sees: entities resolved, a line per block, NFC."""
     if "<" in raw or "&" in raw:
-        tree = LexborHTMLParser(BLOCKS.sub(lambda m: f"\n{m[0]}\n", raw))
-        for node in tree.css("script, style, template, head"):
-            node.decompose()
+        tree = LexborHTMLParser(BLOCKS.sub(r"\n\g<0>\n", raw))
+        if UNSEEN.search(raw):
+            for node in tree.css("script, style, template, head"):
+                node.decompose()
         raw = tree.body.text() if tree.body else ""
     lines = (BLANKS.sub(" ", line).strip() for line in unicodedata.normalize("NFC", raw).split("\n"))
     return "\n".join(line for line in lines if line)
