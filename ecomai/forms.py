@@ -72,6 +72,11 @@ class NewPasswordForm(Styled, SetPasswordForm):
 class PasswordForm(Styled, PasswordChangeForm):
     """In the profile: the old one is asked for."""
 
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        # It is the page's second form: the page begins at its top.
+        self.fields["old_password"].widget.attrs.pop("autofocus")
+
 
 class StoreForm(Styled, forms.ModelForm):
     default_locale = forms.ChoiceField(label=_("Main language"), choices=LOCALES)

@@ -21,15 +21,28 @@ def browser_type_launch_args():
     }  # fmt: skip
 
 
+def _start(settings, tmp_path, *names: str) -> Stack:
+    parts = connection.settings_dict
+    url = f"postgres://{parts['USER']}:{parts['PASSWORD']}@{parts['HOST']}:{parts['PORT']}/{parts['NAME']}"
+    settings.MEDIA_ROOT = tmp_path
+    stack = Stack(url, settings.REDIS_URL, {"MEDIA_ROOT": str(tmp_path), "DEBUG": "0"})
+    stack.start(*names)
+    return stack
+
+
 @pytest.fixture
 def stack(transactional_db, settings, tmp_path):
     """Web, default, live and ml workers on this test's database; the house model is registered."""
     registry.register_house()
-    parts = connection.settings_dict
-    url = f"postgres://{parts['USER']}:{parts['PASSWORD']}@{parts['HOST']}:{parts['PORT']}/{parts['NAME']}"
-    settings.MEDIA_ROOT = tmp_path
-    running = Stack(url, settings.REDIS_URL, {"MEDIA_ROOT": str(tmp_path), "DEBUG": "0"})
-    running.start("web", "default", "live", "ml")
+    running = _start(settings, tmp_path, "web", "default", "live", "ml")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def web(transactional_db, settings, tmp_path):
+    """The web process alone, for pages that start no work."""
+    running = _start(settings, tmp_path, "web")
     yield running
     running.stop()
 
