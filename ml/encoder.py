@@ -50,7 +50,7 @@ def embed(
     texts: Sequence[str],
     *,
     kind: Kind = "passage",
-    batch_tokens: int = 4096,
+    batch_tokens: int = 1024,
     on_progress: Callable[[int], None] | None = None,
 ) -> np.ndarray:
     """Unit vectors of the texts, float32 (n, 384); their dot product is the cosine.
