@@ -1,7 +1,11 @@
-"""python -m devstack up [--demo] | run [--ephemeral] -- COMMAND … | status | psql | env
+"""python -m devstack up [--demo] | run [--ephemeral] -- COMMAND … | status | psql | env | css
 
 up      servers, preparation and all processes of the Procfile, until Ctrl-C
-run     the servers around one command; --ephemeral: throw-away servers
+run     the servers around one command (those of a running `up`, if there is one); --ephemeral: throw-away servers
+status  what runs, and whether it is ready
+psql    a shell on the database
+env     DATABASE_URL and REDIS_URL of the servers, for other tools
+css     build the stylesheet
 """
 
 import fcntl
@@ -17,24 +21,39 @@ import urllib.request
 
 from devstack import paths
 from devstack.paths import REPO, StackError
-from devstack.servers import Servers, free_port
+from devstack.servers import Servers, die_with_parent, free_port
 from devstack.supervisor import Supervisor, procfile
 
 PYTHON = sys.executable
 
 
 class Lock:
-    """One stack per data folder."""
+    """One stack per data folder; freed by the kernel however its holder ends."""
 
-    def __init__(self, path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.file = path.open("a+")
+    def __init__(self) -> None:
+        folder = paths.state()
+        paths.own(folder)
+        self.file = (folder / "devstack.lock").open("a+")
 
-    def take(self) -> None:
+    def take(self) -> bool:
+        """Whether it is ours now; False when another process holds it."""
         try:
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StackError("EcomAI runs already from this folder. Stop it first (Ctrl-C where it runs).") from error
+        except OSError:
+            return False
+        self.write("")
+        return True
+
+    def write(self, note: str) -> None:
+        """Leave word for others: the web port."""
+        self.file.truncate(0)
+        self.file.write(note)
+        self.file.flush()
+
+    def read(self) -> str:
+        """What the holder left."""
+        self.file.seek(0)
+        return self.file.read()
 
 
 def environment(extra: dict[str, str]) -> dict[str, str]:
@@ -83,19 +102,11 @@ def _announce(port: int, demo: bool, supervisor: Supervisor) -> None:
     started = time.monotonic()
     shown = 0.0
     while not supervisor.stopping.is_set():
-        detail = ""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=3):
-                break
-        except urllib.error.HTTPError as error:
-            try:
-                detail = json.dumps(json.load(error).get("checks", {}))
-            except ValueError:
-                detail = str(error)
-        except OSError as error:
-            detail = str(error)
+        ready, detail = _ready(port)
+        if ready:
+            break
         if time.monotonic() - shown > 10:
-            print(f"waiting for /readyz ({time.monotonic() - started:.0f} s): {detail}", flush=True)
+            print(f"not ready yet ({time.monotonic() - started:.0f} s): {detail}", flush=True)
             shown = time.monotonic()
         time.sleep(0.5)
     else:
@@ -114,10 +125,16 @@ def _interrupt(*_: object) -> None:
 
 
 def up(demo: bool) -> None:
-    port = int(os.environ.get("PORT", "8000"))
-    lock = Lock(paths.var() / "devstack.lock")
-    lock.take()
+    try:
+        port = int(os.environ.get("PORT") or "8000")
+    except ValueError as error:
+        raise StackError(f"PORT={os.environ['PORT']}: write a whole number") from error
+    lock = Lock()
+    if not lock.take():
+        where = f" at http://localhost:{lock.read()}/" if lock.read() else ""
+        raise StackError(f"EcomAI runs already from this folder{where}. Stop it first (Ctrl-C where it runs).")
     _check_port(port)
+    lock.write(str(port))
     servers = Servers()
     for sig in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sig, _interrupt)
@@ -138,27 +155,73 @@ def up(demo: bool) -> None:
         servers.stop()
 
 
-def run(ephemeral: bool, command: list[str]) -> int:
-    servers = Servers(ephemeral)
-    lock = Lock(servers.state / "run.lock")
-    if not ephemeral:
-        lock = Lock(paths.var() / "devstack.lock")
-    lock.take()
-    signal.signal(signal.SIGTERM, _interrupt)
+def _around(command: list[str], env: dict[str, str]) -> int:
+    """Run the command; Ctrl-C and SIGTERM end it first, and the servers after it."""
+    process = subprocess.Popen(command, cwd=REPO, env=env, preexec_fn=die_with_parent(signal.SIGINT))
     try:
-        env = environment(servers.start())
-        return subprocess.run(command, cwd=REPO, env=env).returncode
+        return process.wait()
+    except KeyboardInterrupt:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        return 130
+
+
+def run(ephemeral: bool, command: list[str]) -> int:
+    signal.signal(signal.SIGTERM, _interrupt)
+    servers = Servers(ephemeral)
+    lock = None if ephemeral else Lock()
+    if lock and not lock.take():
+        return _around(command, environment(servers.join()))
+    try:
+        return _around(command, environment(servers.start()))
     except KeyboardInterrupt:
         return 130
     finally:
         servers.stop()
 
 
+def status() -> int:
+    """Print what runs; 0: ready, 3: not ready or not running."""
+    lock = Lock()
+    if lock.take():
+        print("EcomAI does not run from this folder")
+        return 3
+    servers = Servers()
+    for server in servers.all():
+        try:
+            servers.join()
+            print(f"{server.name:>9}  127.0.0.1:{server.settings['port']}")
+        except StackError as error:
+            print(f"{server.name:>9}  {error}")
+    port = lock.read()
+    if not port:
+        return 0
+    ready, detail = _ready(int(port))
+    print(f"      web  http://localhost:{port}/  {'ready' if ready else f'not ready: {detail}'}")
+    return 0 if ready else 3
+
+
+def _ready(port: int) -> tuple[bool, str]:
+    """(whether /readyz says yes, else what it says)."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
+            return True, ""
+    except urllib.error.HTTPError as error:
+        try:
+            checks = json.load(error).get("checks", {})
+        except ValueError:
+            return False, str(error)
+        return False, ", ".join(f"{name}: {said}" for name, said in checks.items() if said != "ok")
+    except OSError as error:
+        return False, str(error)
+
+
 def main(arguments: list[str]) -> int:
-    own, _sep, rest = arguments, "", []
-    if "--" in arguments:
-        at = arguments.index("--")
-        own, rest = arguments[:at], arguments[at + 1 :]
+    at = arguments.index("--") if "--" in arguments else len(arguments)
+    own, rest = arguments[:at], arguments[at + 1 :]
     action = own[0] if own else "help"
     try:
         if action == "up":
@@ -167,10 +230,14 @@ def main(arguments: list[str]) -> int:
             return run("--ephemeral" in own, rest)
         elif action == "css":
             build_css()
+        elif action == "status":
+            return status()
         elif action == "env":
-            return run(False, ["/usr/bin/env"])
+            shown = "import os; [print(f'{n}={os.environ[n]}') for n in ('DATABASE_URL', 'REDIS_URL')]"
+            return run(False, [PYTHON, "-c", shown])
         elif action == "psql":
-            return run(False, ["/bin/sh", "-c", f'exec "{paths.postgres_bin()}/psql" "$DATABASE_URL"'])
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is psql's: it cancels a query
+            return run(False, [PYTHON, "-m", "devstack.backup", "shell"])
         else:
             print(__doc__)
             return 2

@@ -40,14 +40,15 @@ def account() -> Account | None:
 
 def var() -> Path:
     """The app's own folder for logs, models and files."""
-    return Path(os.environ.get("ECOMAI_VAR_DIR", REPO / "var"))
+    return Path(os.environ.get("ECOMAI_VAR_DIR") or REPO / "var").resolve()
 
 
 def state() -> Path:
     """The servers' data: below var/, or for root where `nobody` may enter."""
     if account() is None:
         return var() / "servers"
-    return ROOT_STATE / hashlib.sha256(str(REPO).encode()).hexdigest()[:12]
+    installation = os.environ.get("ECOMAI_VAR_DIR") and str(var()) or str(REPO)
+    return ROOT_STATE / hashlib.sha256(installation.encode()).hexdigest()[:12]
 
 
 def ephemeral_state() -> Path:
@@ -62,6 +63,8 @@ def own(path: Path) -> None:
     path.mkdir(parents=True, exist_ok=True)
     who = account()
     if who:
+        if ROOT_STATE in path.parents:
+            ROOT_STATE.chmod(0o755)  # whatever root's umask is
         os.chown(path, who.uid, who.gid)
     path.chmod(0o700)
 

@@ -40,7 +40,17 @@ def _port_is_free(port: int) -> bool:
         return True
 
 
-def _die_with_parent(sig: int):
+def command_of(pid: int) -> str:
+    """The command line of a living process; empty when there is none."""
+    if sys.platform.startswith("linux"):
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            return ""
+    return subprocess.run(["/bin/ps", "-p", str(pid), "-o", "args="], capture_output=True, text=True).stdout
+
+
+def die_with_parent(sig: int):
     """For preexec_fn: the kernel sends `sig` when the supervisor is gone, however it went (Linux)."""
     if not sys.platform.startswith("linux"):
         return None
@@ -67,20 +77,58 @@ class Server:
     def _settings_file(self) -> Path:
         return self.folder / "devstack.json"
 
-    def load_settings(self) -> dict:
-        """Port and password of this server; made the first time, a port that is taken now is replaced."""
-        paths.own(self.folder)
+    def read_settings(self) -> dict:
+        """What is known of this server from earlier starts; empty before the first."""
         file = self._settings_file()
-        known = json.loads(file.read_text()) if file.exists() else {}
+        self.settings = json.loads(file.read_text()) if file.exists() else {}
+        return self.settings
+
+    def _save_settings(self) -> None:
+        fresh = self._settings_file().with_suffix(".new")
+        fresh.touch(mode=0o600)
+        fresh.write_text(json.dumps(self.settings))
+        fresh.rename(self._settings_file())
+
+    def load_settings(self, keep_port: bool = False) -> None:
+        """Port and password of this server; made the first time.
+
+        A port that another program took meanwhile is replaced, unless `keep_port`: then the app's processes know
+        it, and a dying server frees it in a moment. Raises StackError when it doesn't.
+        """
+        paths.own(self.folder)
+        known = self.read_settings()
         known.setdefault("password", secrets.token_urlsafe(24))
+        if not self.ephemeral:
+            self._end_former()
+        limit = time.monotonic() + 15
+        while keep_port and not _port_is_free(known["port"]):
+            if time.monotonic() > limit:
+                raise StackError(f"{self.name} can't start again: another program holds port {known['port']}")
+            time.sleep(0.1)
         if not known.get("port") or not _port_is_free(known["port"]):
             known["port"] = free_port()
-        fresh = file.with_suffix(".new")
-        fresh.touch(mode=0o600)
-        fresh.write_text(json.dumps(known))
-        fresh.rename(file)
-        self.settings = known
-        return known
+        self._save_settings()
+
+    def _mark(self) -> str:
+        """What stands in the command line of this server and of no other."""
+        raise NotImplementedError
+
+    def _end_former(self) -> None:
+        """A server that a killed supervisor left may still be closing its files: two must not write to them."""
+        pid = self.settings.get("pid")
+        for sig, seconds in ((self.stop_signal, 30), (signal.SIGKILL, 10)):
+            limit = time.monotonic() + seconds
+            signalled = False
+            while pid and self._mark() in command_of(pid):
+                if time.monotonic() > limit:
+                    break
+                if not signalled:
+                    os.kill(pid, sig)
+                    signalled = True
+                time.sleep(0.1)
+            else:
+                return
+        raise StackError(f"{self.name}: process {pid} of an earlier run does not end")
 
     def _spawn(self, command: list[str], log: Path) -> None:
         who = paths.account()
@@ -88,12 +136,18 @@ class Server:
         with log.open("ab") as out:
             self.process = subprocess.Popen(
                 command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
-                preexec_fn=_die_with_parent(self.stop_signal), **more,
+                preexec_fn=die_with_parent(self.stop_signal), **more,
             )  # fmt: skip
+        self.settings["pid"] = self.process.pid
+        self._save_settings()
 
-    def start(self) -> None:
+    def start(self, keep_port: bool = False) -> None:
         """Start and wait until it answers. Raises StackError."""
-        raise StackError(f"{self.name}: not a server")
+        raise NotImplementedError
+
+    def ping(self) -> None:
+        """Raises the driver's error when the server doesn't answer."""
+        raise NotImplementedError
 
     def alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
@@ -136,6 +190,12 @@ class Postgres(Server):
     def data(self) -> Path:
         return self.folder / "data"
 
+    def _mark(self) -> str:
+        return f"-D {self.data} "
+
+    def ping(self) -> None:
+        psycopg.connect(self.url("postgres"), connect_timeout=3).close()
+
     def url(self, database: str = DATABASE) -> str:
         return f"postgres://{USER}:{self.settings['password']}@127.0.0.1:{self.settings['port']}/{database}"
 
@@ -165,10 +225,10 @@ class Postgres(Server):
             password.unlink(missing_ok=True)
         fresh.rename(self.data)
 
-    def start(self) -> None:
+    def start(self, keep_port: bool = False) -> None:
         """Start on the kept port (or a new one), create database and extensions. Raises StackError."""
         binaries = paths.postgres_bin()
-        self.load_settings()
+        self.load_settings(keep_port)
         if not self.data.exists():
             self._init(binaries)
         major = (self.data / "PG_VERSION").read_text().strip()
@@ -194,7 +254,7 @@ class Postgres(Server):
             command += ["-c", f"{key}={value}"]
         log = self.folder / "postgres.log"
         self._spawn(command, log)
-        self._wait(lambda: psycopg.connect(self.url("postgres"), connect_timeout=3).close(), log)
+        self._wait(self.ping, log)
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
                 connection.execute(f"CREATE DATABASE {DATABASE}")
@@ -206,16 +266,22 @@ class Postgres(Server):
 class Valkey(Server):
     name = "valkey"
 
+    def _mark(self) -> str:
+        return f"127.0.0.1:{self.settings.get('port')}"
+
+    def ping(self) -> None:
+        redis.Redis.from_url(self.url(), socket_timeout=3).ping()
+
     def url(self) -> str:
         return f"redis://:{self.settings['password']}@127.0.0.1:{self.settings['port']}"
 
-    def start(self) -> None:
+    def start(self, keep_port: bool = False) -> None:
         """Start with an append-only file, so that queued tasks outlive a kill. Raises StackError."""
-        self.load_settings()
+        self.load_settings(keep_port)
         lines = [
             "bind 127.0.0.1",
             f"port {self.settings['port']}",
-            f"dir {self.folder}",
+            f'dir "{self.folder}"',
             f"requirepass {self.settings['password']}",
             "maxmemory 256mb",
             "maxmemory-policy noeviction",
@@ -230,7 +296,7 @@ class Valkey(Server):
             os.chown(config, who.uid, who.gid)
         log = self.folder / "valkey.log"
         self._spawn([str(paths.valkey_server()), str(config)], log)
-        self._wait(lambda: redis.Redis.from_url(self.url(), socket_timeout=3).ping(), log)
+        self._wait(self.ping, log)
 
 
 class Servers:
@@ -248,21 +314,34 @@ class Servers:
     def start(self) -> dict[str, str]:
         """Start them; the variables that the app needs to find them."""
         paths.own(self.state)
+        for server in self.all():
+            server.start()
+        return self._env()
+
+    def _env(self) -> dict[str, str]:
         env = {}
         if self.postgres:
-            self.postgres.start()
             env["DATABASE_URL"] = self.postgres.url()
         if self.valkey:
-            self.valkey.start()
             env["REDIS_URL"] = self.valkey.url()
         return env
+
+    def join(self) -> dict[str, str]:
+        """The same variables of servers that another process of ours runs. Raises StackError when they don't answer."""
+        for server in self.all():
+            try:
+                server.read_settings()
+                server.ping()
+            except (KeyError, psycopg.Error, redis.RedisError) as error:
+                raise StackError(f"{server.name} does not answer (yet): {type(error).__name__}") from error
+        return self._env()
 
     def restart_dead(self) -> list[str]:
         """Start again what died, on its old port: the app's processes find it where it was."""
         names = []
         for server in self.all():
             if not server.alive():
-                server.start()
+                server.start(keep_port=True)
                 names.append(server.name)
         return names
 

@@ -1,5 +1,6 @@
 """Keeps the Procfile's processes and the servers running, and ends them in the right order with the right signals."""
 
+import json
 import os
 import re
 import signal
@@ -10,10 +11,11 @@ import time
 from pathlib import Path
 
 from devstack import paths
-from devstack.servers import Servers, StackError, _die_with_parent
+from devstack.servers import Servers, StackError, command_of, die_with_parent
 
 COLOURS = (36, 33, 35, 32, 34, 31)
 PATIENCE = 25.0
+LOG_LIMIT = 20_000_000
 
 
 def procfile(path: Path) -> dict[str, str]:
@@ -32,17 +34,19 @@ class Child:
     def __init__(self, name: str, command: str, env: dict[str, str], colour: int, logs: Path):
         self.name, self.command, self.env, self.colour = name, command, env, colour
         self.log = logs / f"{name}.log"
+        if self.log.exists() and self.log.stat().st_size > LOG_LIMIT:
+            self.log.replace(self.log.with_suffix(".log.1"))
         self.process: subprocess.Popen | None = None
         self.started = 0.0
         self.fails = 0
         self.again_at = 0.0
 
     def start(self) -> None:
-        # `exec`: signals reach the program, not a shell. SIGKILL when the supervisor is gone: nothing is left behind.
+        # `exec`: signals reach the program, not a shell. When the supervisor is gone, the kernel tells each to end.
         self.process = subprocess.Popen(
             ["/bin/sh", "-c", f"exec {self.command}"], cwd=paths.REPO, env=self.env, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-            preexec_fn=_die_with_parent(signal.SIGTERM),
+            preexec_fn=die_with_parent(signal.SIGTERM),
         )  # fmt: skip
         self.started = time.monotonic()
         threading.Thread(target=self._copy, args=(self.process,), daemon=True).start()
@@ -100,23 +104,43 @@ class Supervisor:
             for i, (name, command) in enumerate(commands.items())
         ]
         self.stopping = threading.Event()
+        self.pids = servers.state / "processes.json"
+
+    def _note_pids(self) -> None:
+        now = json.dumps([child.process.pid for child in self.children if child.process])
+        if not self.pids.exists() or self.pids.read_text() != now:
+            self.pids.write_text(now)
+
+    def _end_former(self) -> None:
+        """A worker whose supervisor was killed may still wait for its broker: its task is taken up again anyway."""
+        for pid in json.loads(self.pids.read_text()) if self.pids.exists() else []:
+            if "ecomai" in command_of(pid):
+                try:
+                    os.killpg(pid, signal.SIGKILL)
+                except (ProcessLookupError, PermissionError):
+                    pass
 
     def run(self, after_start=lambda: None) -> None:
         """Start the processes, tend them until SIGINT or SIGTERM, then stop them all."""
         for sig in (signal.SIGINT, signal.SIGTERM):
             signal.signal(sig, lambda *_: self.stopping.set())
+        self._end_former()
         try:
             for child in self.children:
                 child.start()
             threading.Thread(target=after_start, daemon=True).start()
+            servers_again_at = 0.0
             while not self.stopping.wait(0.5):
                 try:
-                    for name in self.servers.restart_dead():
-                        print(f"{name} had died; it runs again", flush=True)
+                    if time.monotonic() >= servers_again_at:
+                        for name in self.servers.restart_dead():
+                            print(f"{name} had died; it runs again", flush=True)
                 except StackError as error:
                     print(error, flush=True)
+                    servers_again_at = time.monotonic() + 2
                 for child in self.children:
                     child.tend()
+                self._note_pids()
         finally:
             self.stop()
 

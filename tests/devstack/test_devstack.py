@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -75,6 +76,43 @@ def test_a_server_dies_with_its_supervisor(monkeypatch):
         time.sleep(0.1)
     assert not Path(f"/proc/{pid}").exists()
     subprocess.run(["rm", "-rf", state], check=True)
+
+
+def test_a_second_start_waits_for_a_server_that_a_killed_supervisor_left(servers):
+    url, left = servers.postgres.url(), servers.postgres.process
+    again = Servers(ephemeral=True)
+    shutil.rmtree(again.state)
+    again.postgres.folder, again.valkey = servers.postgres.folder, None
+    again.postgres.ephemeral = False
+    again.postgres.start()
+    assert left.wait(0) is not None, "two postmasters on one data folder"
+    assert again.postgres.url() == url
+    again.postgres.stop()
+
+
+def test_commands_join_a_running_stack_and_a_second_one_is_refused(tmp_path):
+    env = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL")}
+    env["ECOMAI_VAR_DIR"] = str(tmp_path)
+    devstack = [sys.executable, "-m", "devstack"]
+    wait = [*devstack, "run", "--", sys.executable, "-c", "print('up', flush=True); input()"]
+    first = subprocess.Popen(wait, cwd=ROOT, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert first.stdout.readline() == "up\n"
+        shown = subprocess.run([*devstack, "env"], cwd=ROOT, env=env, capture_output=True, text=True)
+        with psycopg.connect(re.search("DATABASE_URL=(.+)", shown.stdout)[1]) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+        refused = subprocess.run([*devstack, "up"], cwd=ROOT, env=env, capture_output=True, text=True)
+        assert refused.returncode == 1 and "runs already" in refused.stderr
+        status = subprocess.run([*devstack, "status"], cwd=ROOT, env=env, capture_output=True, text=True)
+        assert status.returncode == 0 and "postgres  127.0.0.1:" in status.stdout
+    finally:
+        first.communicate("\n", timeout=60)
+        state = subprocess.run(
+            [sys.executable, "-c", "from devstack import paths; print(paths.state())"],
+            cwd=ROOT, env=env, capture_output=True, text=True,
+        )  # fmt: skip
+        shutil.rmtree(state.stdout.strip(), ignore_errors=True)
+    assert first.returncode == 0
 
 
 def test_given_urls_start_nothing(monkeypatch):
