@@ -27,12 +27,12 @@ $(VENV)/bin/python:
 install: $(VENV)/bin/python
 	@if [ "$$(cat $(STAMP) 2>/dev/null)" != "$(SUM)" ] && [ "$$(cat $(DEV_STAMP) 2>/dev/null)" != "$(DEV_SUM)" ]; then \
 	  echo "installing the pinned packages (about 2 GB the first time) …"; \
-	  $(BIN)/python -m pip install --disable-pip-version-check -q $(PIP_ARGS) -r requirements.txt && echo "$(SUM)" > $(STAMP); fi
+	  $(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -r requirements.txt && echo "$(SUM)" > $(STAMP); fi
 
 install-dev: $(VENV)/bin/python
 	@if [ "$$(cat $(DEV_STAMP) 2>/dev/null)" != "$(DEV_SUM)" ]; then \
 	  echo "installing the pinned packages (about 2 GB the first time) …"; \
-	  $(BIN)/python -m pip install --disable-pip-version-check -q $(PIP_ARGS) -r requirements-dev.txt && echo "$(DEV_SUM)" > $(DEV_STAMP); fi
+	  $(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -r requirements-dev.txt && echo "$(DEV_SUM)" > $(DEV_STAMP); fi
 
 css: install ## build the stylesheet
 	$(BIN)/python -m devstack css

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import redis
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from ecomai import heartbeat
@@ -26,7 +26,7 @@ def _database() -> list[Check]:
             cursor.execute("SELECT 1")
         executor = MigrationExecutor(connection)
         pending = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
-    except DatabaseError as error:
+    except Error as error:
         connection.close()
         return [Check("database", False, type(error).__name__), Check("migrations", False, "unknown")]
     return [Check("database", True), Check("migrations", not pending, f"{pending} pending" if pending else "")]
@@ -44,7 +44,7 @@ def _broker() -> list[Check]:
 def _models() -> list[Check]:
     try:
         ok, detail = models_ready()
-    except DatabaseError:
+    except Error:
         connection.close()
         return [Check("models", False, "unknown")]
     return [Check("models", ok, "" if ok else detail)]

@@ -10,13 +10,13 @@ FALSE = {"0", "false", "no", "off", ""}
 
 
 def text(name: str, default: str = "") -> str:
-    """The variable's value; `NAME_FILE` names a file that holds it (container secrets)."""
+    """The variable's value, the default when it is unset or empty; `NAME_FILE` names a file that holds it (container secrets)."""
     if file := os.environ.get(f"{name}_FILE"):
         try:
             return Path(file).read_text(encoding="utf-8").strip()
         except OSError as error:
             raise ImproperlyConfigured(f"{name}_FILE={file}: {error.strerror}") from error
-    return os.environ.get(name, default)
+    return os.environ.get(name) or default
 
 
 def flag(name: str, default: bool) -> bool:
