@@ -16,5 +16,13 @@ def device() -> tuple[str, str]:
 
 
 def threads() -> int:
-    """Threads of one model call: the setting, else all cores."""
+    """Cores that the models may use: the setting, else all of them."""
     return settings.INFERENCE_THREADS or os.cpu_count() or 1
+
+
+def parallel() -> dict[str, int]:
+    """How a CTranslate2 model shares the cores. On a processor each core runs batches of its own with shared weights:
+    models of this size lose more by splitting one batch over the cores than they win (benchmarks/models.py)."""
+    if device()[0] == "cuda":
+        return {"inter_threads": 1, "intra_threads": threads()}
+    return {"inter_threads": threads(), "intra_threads": 1}

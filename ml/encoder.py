@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
@@ -10,7 +11,7 @@ import numpy as np
 from django.conf import settings
 
 from ml import sources
-from ml.devices import device, threads
+from ml.devices import device, parallel
 
 if TYPE_CHECKING:
     import ctranslate2
@@ -34,7 +35,7 @@ def _load() -> tuple["ctranslate2.Encoder", "Tokenizer"]:
         raise sources.ModelSourceError(f"{settings.ENCODER} gives {size} numbers a text; the tables hold {DIMENSIONS}")
     folder = sources.prepare(settings.ENCODER)
     where, compute = device()
-    encoder = ctranslate2.Encoder(str(folder), device=where, compute_type=compute, intra_threads=threads())
+    encoder = ctranslate2.Encoder(str(folder), device=where, compute_type=compute, **parallel())
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.enable_truncation(MAX_TOKENS)
     tokenizer.no_padding()
@@ -46,18 +47,30 @@ def model_label() -> str:
     return f"{settings.ENCODER}@int8"
 
 
+def _batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
+    """Indexes in batches of like length, each at most `batch_tokens` with padding, the longest first: the cores then
+    end together."""
+    out: list[list[int]] = []
+    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if out and lengths[out[-1][0]] * (len(out[-1]) + 1) <= batch_tokens:
+            out[-1].append(i)
+        else:
+            out.append([i])
+    return out
+
+
 def embed(
     texts: Sequence[str],
     *,
     kind: Kind = "passage",
-    batch_tokens: int = 1024,
+    batch_tokens: int = 256,
     on_progress: Callable[[int], None] | None = None,
 ) -> np.ndarray:
     """Unit vectors of the texts, float32 (n, 384); their dot product is the cosine.
 
-    Texts are tokenised once and run in batches of like length, at most `batch_tokens` with padding. Pooling is the
-    mean over the real tokens, as e5 was trained (Wang et al. 2024, arXiv 2402.05672), with its "query: " or
-    "passage: " in front. `on_progress` gets the number of texts done.
+    Texts are tokenised once and run in batches of like length, at most `batch_tokens` with padding, a batch a core.
+    Pooling is the mean over the real tokens, as e5 was trained (Wang et al. 2024, arXiv 2402.05672), with its
+    "query: " or "passage: " in front. `on_progress` gets the number of texts done.
     """
     if not texts:
         return np.zeros((0, DIMENSIONS), np.float32)
@@ -65,23 +78,24 @@ def embed(
 
     with _lock:
         encoder, tokenizer = _load()
-    encoded = tokenizer.encode_batch([f"{kind}: {text}" for text in texts])
-    order = sorted(range(len(texts)), key=lambda i: len(encoded[i].ids))
+    ids = [encoding.ids for encoding in tokenizer.encode_batch([f"{kind}: {text}" for text in texts])]
     out = np.empty((len(texts), DIMENSIONS), np.float32)
-    start = 0
-    while start < len(order):
-        end = start + 1
-        while end < len(order) and len(encoded[order[end]].ids) * (end + 1 - start) <= batch_tokens:
-            end += 1
-        rows = order[start:end]
-        hidden = encoder.forward_batch([encoded[i].ids for i in rows]).last_hidden_state
+
+    def run(rows: list[int]) -> int:
+        hidden = encoder.forward_batch([ids[i] for i in rows]).last_hidden_state
         if hidden.device != "cpu":
             hidden = hidden.to_device(ctranslate2.Device.cpu)
         states = np.array(hidden, dtype=np.float32)
         for row, i in enumerate(rows):
-            mean = states[row, : len(encoded[i].ids)].mean(axis=0)
+            mean = states[row, : len(ids[i])].mean(axis=0)
             out[i] = mean / max(float(np.linalg.norm(mean)), 1e-12)
-        start = end
-        if on_progress:
-            on_progress(end)
+        return len(rows)
+
+    done = 0
+    # At most as many batches in flight as there are replicas; forward_batch lets go of the interpreter.
+    with ThreadPoolExecutor(encoder.num_encoders) as pool:
+        for future in as_completed([pool.submit(run, rows) for rows in _batches([len(i) for i in ids], batch_tokens)]):
+            done += future.result()
+            if on_progress:
+                on_progress(done)
     return out

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from ml.devices import device, threads
+from ml.devices import device, parallel
 from ml.generation import (
     Cancelled,
     Candidate,
@@ -43,19 +43,22 @@ class LocalGenerator:
     def _load(self) -> None:
         where, compute = device()
         self._generator = None  # the old one's memory first
-        self._generator = self._ct2.Generator(self._folder, device=where, compute_type=compute, intra_threads=threads())
+        shared = parallel()
+        self._generator = self._ct2.Generator(self._folder, device=where, compute_type=compute, **shared)
+        self._replicas = shared["inter_threads"]
         self._drawn = False
 
-    def _seed(self, options: SamplingOptions) -> None:
-        """CTranslate2 reads its seed once, when a model draws for the first time, so that a seed after that means
-        loading the model again (about a second). Without one the start is random, whatever was set before."""
+    def _seed(self, options: SamplingOptions, rounds: int = 0) -> None:
+        """CTranslate2 reads its seed once, when a replica draws for the first time, so that a seed after that means
+        loading the model again (about a second). All replicas then start alike, and each gets one part of the round:
+        which one gets which does not matter. Without a seed the start is random, whatever was set before."""
         if options.temperature <= 0:
             return
         if options.seed is not None and self._drawn:
             self._load()
         if not self._drawn:
-            seed = random.SystemRandom().randrange(MAX_SEED) if options.seed is None else options.seed % MAX_SEED
-            self._ct2.set_random_seed(seed)
+            seed = random.SystemRandom().randrange(MAX_SEED) if options.seed is None else options.seed + rounds * 7919
+            self._ct2.set_random_seed(seed % MAX_SEED)
         self._drawn = True
 
     def _tokens(self, text: str) -> list[str]:
@@ -86,22 +89,23 @@ class LocalGenerator:
         by_prefix: dict[str, list[int]] = defaultdict(list)
         for i, prompt in enumerate(prompts):
             by_prefix[prompt.prefix].append(i)
-        size = max(1, BATCH_SEQUENCES // n)
+        most = max(1, BATCH_SEQUENCES // n) * self._replicas
         greedy = options.temperature <= 0  # all candidates would be the same one
-        done = 0
+        done = rounds = 0
         with self._lock:
-            self._seed(options)
             for prefix, indexes in by_prefix.items():
                 static = [*self._bos, *self._tokens(prefix)]
                 # Prompts of like length together: less padding, more of the prompt forwarded at once.
                 suffixes = {i: self._tokens(prompts[i].suffix) for i in indexes}
                 indexes = sorted(indexes, key=lambda i: len(suffixes[i]))
-                for start in range(0, len(indexes), size):
+                for start in range(0, len(indexes), most):
                     if cancelled():
                         raise GenerationCancelled
-                    rows = indexes[start : start + size]
+                    rows = indexes[start : start + most]
                     # A prompt that is all prefix must leave one token to start from.
                     shared = static if all(suffixes[i] for i in rows) else static[:-1]
+                    self._seed(options, rounds)
+                    rounds += 1
                     results = self._generator.generate_batch(
                         [suffixes[i] or static[-1:] for i in rows] if shared is not static
                         else [suffixes[i] for i in rows],
@@ -112,6 +116,8 @@ class LocalGenerator:
                         cache_static_prompt=False,
                         include_prompt_in_result=False,
                         return_scores=True,
+                        # One part a replica.
+                        max_batch_size=-(-len(rows) // self._replicas),
                         end_token=self._ends(options),
                         **self._sampling(options),
                     )  # fmt: skip

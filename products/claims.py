@@ -154,8 +154,8 @@ SAVE = re.compile(
 )
 # "larger than", "three times as much": a comparison needs a fact that makes it.
 COMPARISON = re.compile(
-    r"\b(?:more|less|better|\w{3,}er) than\b|\btimes (?:as|more|the)\b|\btwice (?:as|the)\b"
-    r"|\b\w{3,}er als\b|\bmal so\b|\bdoppelt so\b|\b(?:más|menos) (?!a medida)[\w ]{0,20}que\b|\bveces más\b"
+    r"\b(?:more|less|better|(?!rather|other)\w{3,}er) than\b|\btimes (?:as|more|the)\b|\btwice (?:as|the)\b"
+    r"|(?-i:\b[a-zäöü]\w{2,}er als\b)|\bmal so\b|\bdoppelt so\b|\b(?:más|menos) (?!a medida)[\w ]{0,20}que\b|\bveces más\b"
     r"|\b(?:plus|moins) [\w' ]{0,20}que\b|\bfois plus\b|[\u4e00-\u9fff]倍|より(?:も|大|小|軽|速)",
     re.I,
 )

@@ -16,8 +16,9 @@ WORD = re.compile("[^\\W\\d_\u3040-\u30ff\u3400-\u9fff]+")
 ENDINGS = re.compile(r"(?:s|es|e|en|er|em|n|ne|nes|nen|ner|te|ten|ter|tes|x|ed|ien)?$")
 # What a German compound may end with, whatever stands before it.
 GERMAN_HEADS = {
-    "holz": "wood", "leder": "leather", "wolle": "wool", "seide": "silk", "stahl": "steel",
-    "kautschuk": "rubber", "kunststoff": "plastic", "porzellan": "porcelain", "keramik": "ceramic",
+    "holz": ("material", "wood"), "leder": ("material", "leather"), "wolle": ("material", "wool"), "seide": ("material", "silk"), "stahl": ("material", "steel"),
+    "kautschuk": ("material", "rubber"), "kunststoff": ("material", "plastic"), "porzellan": ("material", "porcelain"), "keramik": ("material", "ceramic"),
+    "verstellbar": ("proof", "adjustable"), "abnehmbar": ("proof", "removable"), "faltbar": ("proof", "foldable"),
 }  # fmt: skip
 
 
@@ -108,9 +109,9 @@ def concepts(text: str, locale: str = "") -> Iterator[tuple[int, int, str, str]]
                 known = True
                 yield start, follow[-1][1], form.kind, form.concept
         if locale in ("", "de") and not known:
-            for head, concept in GERMAN_HEADS.items():
-                if word.endswith(head) and len(word) > len(head):
-                    yield start, end, "material", concept
+            for head, (kind, concept) in GERMAN_HEADS.items():
+                if re.search(rf"{head}(?:e[mnrs]?)?$", word) and not word.startswith(head):
+                    yield start, end, kind, concept
         if text[start].isupper():
             for name, code in countries.get(word, ()):
                 if tuple(w for _s, _e, w in words[i : i + len(name)]) == name:

@@ -17,9 +17,9 @@ COLOURS = {
     "green": "green sage= verde grün vert 绿色 绿 緑 緑色 グリーン",
     "yellow": "yellow amarillo amarilla gelb jaune 黄色 黄 イエロー",
     "orange": "orange naranja 橙色 オレンジ",
-    "pink": "pink rosa rose 粉色 粉红 ピンク",
-    "purple": "purple violet violeta morado lila 紫色 紫 パープル",
-    "brown": "brown marrón braun marron brun 棕色 褐色 茶色 ブラウン",
+    "pink": "pink rosa rose= roses:fr 粉色 粉红 ピンク",
+    "purple": "purple violet violett* violeta morado lila 紫色 紫 パープル",
+    "brown": "brown marrón braun marron brun:fr 棕色 褐色 茶色 ブラウン",
     "beige": "beige 米色 ベージュ", "cream": "cream crema crème 奶油色 クリーム色",
     "olive": "olive oliv oliva 橄榄绿 オリーブ色", "khaki": "khaki caqui kaki 卡其 カーキ",
     "silver": "silver-coloured silbern plateado argenté 银色 シルバー", "gold": "golden dorado dorada doré 金色 ゴールド",
@@ -56,7 +56,7 @@ MATERIALS = {
     "birch": "birch abedul birk* bouleau 桦木 バーチ", "acacia": "acacia akazi* 相思木 アカシア", "teak": "teak teca 柚木 チーク",
     "wood": "wood wooden madera holz hölzern* bois 木 天然木 木製",
     "marble": "marble mármol marmor marbre 大理石", "felt": "felt fieltro filz feutre 毛毡 フェルト",
-    "canvas": "canvas lona segeltuch toile 帆布 キャンバス", "cork": "cork corcho kork* liège 软木 コルク",
+    "canvas": "canvas lona segeltuch toile 帆布 キャンバス", "cork": "cork corcho kork* liège:fr 软木 コルク",
     "jute": "jute yute 黄麻 ジュート", "wicker": "wicker mimbre korbgeflecht osier 藤编 籐",
     "velvet": "velvet terciopelo samt velours 丝绒 天鹅绒 ベルベット", "fleece": "fleece polar 抓绒 フリース",
     "clay": "clay arcilla ton:de argile terracotta 陶土 素焼き",
@@ -66,7 +66,7 @@ MATERIALS = {
     "jojoba": "jojoba 荷荷巴 ホホバ", "argan": "argan argán 摩洛哥坚果 アルガン",
 }  # fmt: skip
 PROOFS = {
-    "organic": "organic organically ecológic* orgánic* biológic* bio= biologisch= biologische= biologischem= biologique= 有机 オーガニック 有機", "natural-origin": "all-natural naturrein* 纯天然 無添加",
+    "organic": "organic organically ecológic* orgánic* ecologic* biológic* bio= biologisch= biologische= biologischem= biologique= 有机 オーガニック 有機", "natural-origin": "all-natural naturrein* 纯天然 無添加",
     "vegan": "vegan vegana vegano végan* cruelty-free tierversuchsfrei* 纯素 ヴィーガン", "waterproof": "waterproof water-resistance ipx* impermeable wasserdicht* imperméable* étanche* 防水",
     "water-repellent": "water-repellent water-resistant wasserabweisend* repelente déperlant* 防泼水 撥水",
     "handmade": "handmade hand-made handcrafted hand-crafted made-by-hand artesanal* hecho-a-mano hecha-a-mano hechos-a-mano hechas-a-mano handgemacht* "
@@ -78,7 +78,7 @@ PROOFS = {
     "dermatologist": "dermatologist dermatological* dermatolog* dermatológic* dermatologi* 皮肤科 皮膚科",
     "dishwasher": "dishwasher lavavajillas spülmaschin* lave-vaisselle 洗碗机 食洗機",
     "microwave": "microwave microondas mikrowell* micro-ondes 微波炉 電子レンジ",
-    "induction": "induction inducción induktion* 电磁炉 ih",
+    "induction": "induction inducción induktion* 电磁炉 ih=",
     "machine-washable": "machine-washable machine-wash maschinenwäsche 机洗 洗濯機",
     "gluten": "gluten-free glutenfrei sin-gluten 无麸质 グルテンフリー", "sugar-free": "sugar-free zuckerfrei 无糖 無糖",
     "fragrance-free": "fragrance-free unscented parfümfrei 无香 無香料",
@@ -127,7 +127,7 @@ IMPLIES = {
 MASKED = (
     "明白|麻烦|灌木|白天|白色家电|红包|金额|银行|木工|青年|纸巾|竹荪|茶色素|面白い|紙一重|绿篱|绿植|[腮口]红|地铁|高铁|充电[线器宝]|折りたたみ傘|[Ff]eu rouge|[Ff]il rouge|"
     "[Cc]arte blanche|Ton in Ton|(?<=[a-zäöüß] )samt |[Vv]ino (?:tinto|blanco)|[Vv]in (?:rouge|blanc)|red wine|white wine|green tea|black tea|"
-    "[Gg]olden hour|[Gg]oldene[rn]? Stunde"
+    r"(?:im|ins|aus dem) Glas\b|[Gg]olden hour|[Gg]oldene[rn]? Stunde"
 )
 NUMBER_WORDS = {
     "en": "one two three four five six seven eight nine ten eleven twelve",

@@ -1,6 +1,7 @@
 """Training data of the copy model: our own product → asset pairs, and semiPQA for faithful sentences.
 
-The split is by product and written in the files; held-out products never train.
+The split is by product and written in the files; held-out products never train, and those of "test" choose no
+epoch and no setting either.
 """
 
 import csv
@@ -22,7 +23,7 @@ _QUOTED = re.compile(r'(\w+):\s*"([^"]*)"|(\w+):\s*([^\s,}]+)')
 
 
 def products(split: str) -> list[dict]:
-    """The hand-written products of a split ("train" or "heldout") with their facts and assets, in file order."""
+    """The hand-written products of a split ("train", "heldout" or "test") with their facts and assets, in file order."""
     rows = []
     for path in sorted(PAIRS.glob("*.jsonl")):
         for line in path.read_text(encoding="utf-8").splitlines():

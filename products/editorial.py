@@ -31,8 +31,8 @@ PROMO = re.compile(
     r"free shipping|\bon sale\b|\bsale!|discount|% off|envío gratis|oferta|rebaja|versandkostenfrei|rabatt|angebot|livraison gratuite|promo|solde"
     r"|包邮|特价|促销|優惠|送料無料|セール|割引", re.I)  # fmt: skip
 DANGLING = {
-    "en": "and or with for in of the a an to from by at your is are its that",
-    "de": "und oder für in aus der die das den dem ein eine zu von am im ist sind auf",
+    "en": "and or with for of the a an to from by at your is are its that",
+    "de": "und oder für der die das den dem ein eine von am im ist sind",  # not auf, zu, ab: verbs end with them
     "es": "y o con para en de el la los las un una a por su del al es que",
     "fr": "et ou avec pour en de le la les un une à au aux des du est que sur",
 }
@@ -42,7 +42,7 @@ STOP_WORDS = set(
 )
 # Words that several of our languages share.
 COGNATES = set(
-    "bluetooth aluminium aluminum polyester nylon natural normal material original color bambus beige orange marine merino cognac silicone "
+    "bluetooth solar aluminium aluminum polyester nylon natural normal material original color bambus beige orange marine merino cognac silicone "
     "transport table support version style format total crème crema double simple place volume large surface longue".split()
 )
 
@@ -115,7 +115,7 @@ def _repeats(text: str) -> bool:
         if len(measures) != len(set(measures)) or sum(n > 1 for n in weighty.values()) > 1:
             return True
     words = re.findall(r"[\w'’-]+", text.casefold())
-    if any(a == b and len(a) > 1 and not a.isdigit() for a, b in zip(words, words[1:], strict=False)):
+    if any(a == b and len(a) > 1 and a != "in" and not a.isdigit() for a, b in zip(words, words[1:], strict=False)):
         return True
     grams = [tuple(words[i : i + 4]) for i in range(len(words) - 3)]
     if len(grams) != len(set(grams)):
@@ -134,7 +134,8 @@ def _untranslated(text: str, locale: str, facts: Facts) -> bool:
     if in_language(source, locale):
         return False
     words = set(re.findall(r"[a-zà-ÿ]{5,}", text.casefold()))
-    left = words & set(re.findall(r"[a-zà-ÿ]{5,}", source.casefold())) - COGNATES
+    plain = re.findall(r"(?<![A-Za-zÀ-ÿ])[A-Za-zÀ-ÿ][a-zà-ÿ]{4,}(?![A-Za-zÀ-ÿ])", source)  # no StVZO, no LED
+    left = words & {word.casefold() for word in plain} - COGNATES
     # Romance languages and English share too many words for one to tell.
     return bool(left) if locale == "de" else len(left) > len(words) / 2
 
@@ -145,7 +146,7 @@ def _word_thrice(text: str) -> bool:
 
 
 def _unbalanced(text: str, locale: str) -> bool:
-    pairs = ["()", "（）", "「」", "[]", "“”", "«»"] + (["¿?"] if locale == "es" else [])
+    pairs = ["()", "（）", "「」", "[]", "„“" if "„" in text else "“”", "«»"] + (["¿?"] if locale == "es" else [])
     return any(text.count(a) != text.count(b) for a, b in pairs)
 
 

@@ -131,6 +131,9 @@ def test_held_out_products_never_train_and_the_data_is_named_by_its_hash():
     train, heldout, digest = build(None)
     assert {r["prefix"] for r in train}.isdisjoint(r["prefix"] for r in heldout)
     assert len(heldout) >= 20 and build(None)[2] == digest
+    untouched = {row["facts"]["title"] for row in pair_products("test")}
+    assert len(untouched) == len(pair_products("test")) >= 24
+    assert untouched.isdisjoint(row["facts"]["title"] for s in ("train", "heldout") for row in pair_products(s))
     locales = {row["locale"] for row in pair_products("train")}
     assert locales == {"en", "de", "es", "fr", "ja", "zh-Hans"}
     assert len({row["category"] for row in pair_products("train")}) >= 12
@@ -336,7 +339,9 @@ def test_a_clause_that_no_fact_holds_is_cut_only_where_the_rest_stands():
         copywriting.sift([(text, -0.5, "feature")], HOUSE[key], "en", MUG, BOOK, out)
         return [draft.text for draft in out.drafts], out.thrown
 
-    assert sifted("Glazed stoneware, 350 ml. Made in Portugal.", "meta.primary_text")[0] == ["Glazed stoneware, 350 ml."]
+    assert sifted("Glazed stoneware, 350 ml. Made in Portugal.", "meta.primary_text")[0] == [
+        "Glazed stoneware, 350 ml."
+    ]
     assert sifted("Stoneware mug in sand, made of oak", "meta.headline")[0] == ["Stoneware mug in sand"]
     drafts, thrown = sifted("Made in Portugal. Glazed stoneware, 350 ml.", "meta.primary_text")
     assert not drafts and thrown["claim_place"]["examples"][0]["what"] == "Portugal"
@@ -345,12 +350,16 @@ def test_a_clause_that_no_fact_holds_is_cut_only_where_the_rest_stands():
 def test_a_text_that_the_model_itself_finds_unlikely_or_off_the_subject_is_thrown_away():
     out = copywriting.Sifted()
     texts = [("A mug in stoneware, 350 ml", -2.5, "use"), ("Moss, sand or charcoal", float("nan"), "detail")]
-    copywriting.sift(texts, HOUSE["meta.headline"], "en", MUG, BOOK, out, copy_gates.Relation(lambda t: [0.7] * len(t), 0.8))
+    copywriting.sift(
+        texts, HOUSE["meta.headline"], "en", MUG, BOOK, out, copy_gates.Relation(lambda t: [0.7] * len(t), 0.8)
+    )
     assert not out.drafts and {k: v["count"] for k, v in out.thrown.items()} == {"unsure": 1, "claim_ungrounded": 1}
 
 
 def test_words_left_in_the_facts_language_are_told():
-    assert "untranslated" in editorial.problems("Glaube, 350 ml, in glazed stoneware", HOUSE["meta.headline"], "de", ENGLISH)
+    assert "untranslated" in editorial.problems(
+        "Glaube, 350 ml, in glazed stoneware", HOUSE["meta.headline"], "de", ENGLISH
+    )
     assert not editorial.problems("Becher aus Steinzeug, 350 ml", HOUSE["meta.headline"], "de", ENGLISH)
     assert "repetition" in editorial.problems("Hält 350 ml und fasst 350 ml", HOUSE["meta.headline"], "de", ENGLISH)
 
