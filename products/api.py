@@ -231,6 +231,7 @@ class ImportDetail(APIView):
 
     @extend_schema(responses=dict)
     def get(self, request: Request, pk: int) -> Response:
+        catalogue_import.settle(request.user.key.store)
         run = CatalogueImport.objects.filter(pk=pk, store=request.user.key.store).first()
         if run is None:
             raise Http404

@@ -11,7 +11,7 @@ from django.db import connection
 from ecomai.lib.formulas import safe
 from ecomai.lib.money import plain as plain_money
 from ecomai.models import Store
-from products import import_snapshot
+from products import feed_texts, import_snapshot
 from products.import_formats import SHOPIFY
 from products.import_snapshot import Current
 from products.models import Product
@@ -31,6 +31,7 @@ GOOGLE_COLUMNS = [
     "brand", "gtin", "mpn", "condition", "identifier_exists", "google_product_category", "product_type", "item_group_id",
     *GOOGLE_OPTIONS, "gender", "age_group",
 ]  # fmt: skip
+STRUCTURED = ("structured_title", "structured_description")
 WOO_COLUMNS = [
     "ID", "Type", "SKU", "GTIN, UPC, EAN, or ISBN", "Name", "Published", "Description", "Stock", "Backorders allowed?",
     "Weight (kg)", "Sale price", "Regular price", "Categories", "Tags", "Images", "Parent", "Brands", "Meta: handle",
@@ -203,8 +204,12 @@ def _woo_row(columns: list[str], values: dict, pairs: list[tuple[str, str]]) -> 
     return [safe(str(values.get(column, ""))) for column in columns]
 
 
-def google_items(store: Store, ids: list[int] | None = None) -> Iterator[dict[str, str]]:
-    """One item a variant of each active product, in Google's names. Products without a price are left out."""
+def google_items(store: Store, ids: list[int] | None = None, copy: bool = False) -> Iterator[dict[str, str]]:
+    """One item a variant of each active product, in Google's names. Products without a price are left out.
+
+    `copy`: approved ad copy for Google Merchant instead of the catalogue's own title and description.
+    """
+    texts = feed_texts.approved(store) if copy else {}
     for item in _products(store, ids, active_only=True):
         product = item.product
         lower = {name.casefold(): value for name, value in product["attributes"].items()}
@@ -242,6 +247,7 @@ def google_items(store: Store, ids: list[int] | None = None) -> Iterator[dict[st
             for name in GOOGLE_OPTIONS:
                 if not many:
                     row.setdefault(name, lower.get(name, ""))
+            feed_texts.put(row, texts.get(item.id, {}))
             yield row
 
 
@@ -258,21 +264,33 @@ def _csv(rows: Iterator[list[str]], delimiter: str = ",", bom: bool = False) -> 
     yield buffer.getvalue().encode()
 
 
-def _google_tsv(store: Store, ids: list[int] | None) -> Iterator[list[str]]:
-    yield GOOGLE_COLUMNS
-    for row in google_items(store, ids):
-        yield [safe(row.get(name, "")) for name in GOOGLE_COLUMNS]
+def _google_tsv(store: Store, ids: list[int] | None, copy: bool) -> Iterator[list[str]]:
+    columns = GOOGLE_COLUMNS + [*STRUCTURED] * copy
+    yield columns
+    for row in google_items(store, ids, copy):
+        for name in STRUCTURED:
+            row[name] = feed_texts.as_cell(row.get(name, ""))
+        yield [safe(row.get(name, "")) for name in columns]
 
 
-def _google_xml(store: Store, ids: list[int] | None) -> Iterator[bytes]:
+def _google_element(name: str, value: str) -> str:
+    if name in STRUCTURED:
+        inside = (
+            f"<g:digital_source_type>{feed_texts.MARK}</g:digital_source_type><g:content>{escape(value)}</g:content>"
+        )
+        return f"<g:{name}>{inside}</g:{name}>"
+    return f"<g:{name}>{escape(value)}</g:{name}>"
+
+
+def _google_xml(store: Store, ids: list[int] | None, copy: bool) -> Iterator[bytes]:
     head = (
         '<?xml version="1.0" encoding="UTF-8"?>\n<rss version="2.0" xmlns:g="http://base.google.com/ns/1.0">\n<channel>\n'
         f"<title>{escape(store.name)}</title>\n<link>{escape(store.url)}</link>\n"
         f"<generator version={quoteattr('1')}>EcomAI</generator>\n"
     )
     yield head.encode()
-    for row in google_items(store, ids):
-        cells = "".join(f"<g:{name}>{escape(value)}</g:{name}>" for name, value in row.items() if value)
+    for row in google_items(store, ids, copy):
+        cells = "".join(_google_element(name, value) for name, value in row.items() if value)
         yield f"<item>{cells}</item>\n".encode()
     yield b"</channel>\n</rss>\n"
 
@@ -290,15 +308,20 @@ def _xlsx(rows: Iterator[list[str]]) -> Iterator[bytes]:
     yield buffer.getvalue()
 
 
-def export(store: Store, format: str, *, ids: list[int] | None = None, bom: bool = False) -> Iterator[bytes]:
-    """The file's bytes, piece by piece. `bom` helps old Excel to see UTF-8. Raises KeyError for an unknown format."""
+def export(
+    store: Store, format: str, *, ids: list[int] | None = None, bom: bool = False, copy: bool = False
+) -> Iterator[bytes]:
+    """The file's bytes, piece by piece. Raises KeyError for an unknown format.
+
+    `bom` helps old Excel to see UTF-8; `copy` puts approved ad copy into Google's feeds (see `google_items`).
+    """
     FORMATS[format]
     if format == "shopify":
         return _csv(shopify_rows(store, ids), bom=bom)
     if format == "woocommerce":
         return _csv(woo_rows(store, ids), bom=bom)
     if format == "google_tsv":
-        return _csv(_google_tsv(store, ids), "\t")
+        return _csv(_google_tsv(store, ids, copy), "\t")
     if format == "google_xml":
-        return _google_xml(store, ids)
+        return _google_xml(store, ids, copy)
     return _xlsx(shopify_rows(store, ids))

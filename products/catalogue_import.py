@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 
 from ecomai.lib import numerals, tablefile
 from ecomai.lib.tablefile import Look, TableError
-from ecomai.models import Store, User
+from ecomai.models import Job, Store, User
 from products import import_write
 from products.import_apply import Chunk
 from products.import_formats import GENERIC_FIELDS, detect_format, map_columns, propose
@@ -273,8 +273,7 @@ def apply(run: CatalogueImport, advance: Advance = lambda *a, **k: None) -> None
             CatalogueImport.objects.filter(pk=run.pk).update(cursor=run.cursor)
         advance(run.cursor, total=total, message=_("Writing products"))
     import_write.tidy()
-    grouped = ImportRow.objects.filter(run=run).order_by().values_list("outcome").annotate(Count("pk"))
-    _finish(run, Status.DONE, Counter(dict(grouped)))
+    _finish(run, Status.DONE, _outcomes(run))
 
 
 def process(run: CatalogueImport, advance: Advance = lambda *a, **k: None) -> None:
@@ -293,6 +292,33 @@ def process(run: CatalogueImport, advance: Advance = lambda *a, **k: None) -> No
 
 
 def confirm(run: CatalogueImport) -> bool:
-    """A person's yes to the preview: claim the run for applying. False when it isn't waiting for one."""
-    claimed = CatalogueImport.objects.filter(pk=run.pk, status=Status.READY)
-    return bool(claimed.update(status=Status.APPLYING, cursor=0))
+    """A person's yes to the preview, or to going on where the run stopped: claim it for applying. False when it waits
+    for neither."""
+    rows = CatalogueImport.objects.filter(pk=run.pk, status=run.status)
+    if run.status == Status.READY:
+        return bool(rows.update(status=Status.APPLYING, cursor=0))
+    return run.can_go_on and bool(rows.update(status=Status.APPLYING, error=""))
+
+
+def settle(store: Store) -> None:
+    """Runs whose job ended without them (cancelled before a worker took it, or failed) say so, with what they wrote."""
+    ends = {Job.Status.CANCELLED: Status.CANCELLED, Job.Status.FAILED: Status.FAILED}
+    working = [Status.STAGING, Status.APPLYING, Status.UNDOING]
+    for run in CatalogueImport.objects.filter(store=store, status__in=working, job__status__in=ends).select_related(
+        "job"
+    ):
+        stop(run, ends[run.job.status], run.job.message if run.job.status == Job.Status.FAILED else "")
+
+
+def stop(run: CatalogueImport, status: str, error: str = "") -> None:
+    """End a run where it stands; its counts tell what was written so far."""
+    run.refresh_from_db()
+    if run.cursor and run.status != Status.UNDOING:
+        _finish(run, status, _outcomes(run))
+    CatalogueImport.objects.filter(pk=run.pk).update(status=status, error=error)
+
+
+def _outcomes(run: CatalogueImport) -> Counter[str]:
+    """How many products that were written came out in which way."""
+    rows = ImportRow.objects.filter(run=run, number__lte=run.cursor).order_by()
+    return Counter(dict(rows.values_list("outcome").annotate(Count("pk"))))

@@ -78,6 +78,7 @@ class Chunk:
             record = row.record
             row.changes = {}
             pk = found.get(row.number)
+            self._take_made(record["product"], new=pk is None)
             if pk in used:
                 self._issue("error", "same_product", row.line, "", record["handle"],
                             f"The same product as in line {used[pk]}; this one is left out.")  # fmt: skip
@@ -131,6 +132,14 @@ class Chunk:
             candidate = handle[: 255 - len(ending)] + ending
         taken.add(candidate)
         return candidate
+
+    @staticmethod
+    def _take_made(product: dict, new: bool) -> None:
+        """Texts that a feed marks as a machine's start a product; they never replace the text that one has."""
+        for name in ("title", "description"):
+            made = product.pop(f"made_{name}", "")
+            if made and new:
+                product[name] = made
 
     def _keep_draft(self, row: ImportRow, item: Current) -> None:
         """What has no price yet isn't published by a file that brings none; what a person published so stays."""

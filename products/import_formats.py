@@ -56,8 +56,8 @@ WOO = {
     "handle": ("meta: handle",), "status": ("meta: status",), "cost": ("meta: cost",),
 }  # fmt: skip
 GOOGLE = {
-    "sku": ("sku",), "google_id": ("id",), "title": ("title", "structured_title"),
-    "description": ("description", "structured_description"), "link": ("link",), "image_url": ("image_link",),
+    "sku": ("sku",), "google_id": ("id",), "title": ("title",), "description": ("description",),
+    "made_title": ("structured_title",), "made_description": ("structured_description",), "link": ("link",), "image_url": ("image_link",),
     "more_images": ("additional_image_link",), "google_availability": ("availability",), "google_price": ("price",),
     "google_sale": ("sale_price",), "brand": ("brand",), "gtin": ("gtin",), "mpn": ("mpn",),
     "condition": ("condition",), "google_category": ("google_product_category",), "product_type": ("product_type",),

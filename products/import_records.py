@@ -328,8 +328,11 @@ class Records(Cells):
     # --- formats with habits of their own
     def google(self, values: dict, product: dict, line: int) -> None:
         for name in ("title", "description"):
-            if name in product and (match := STRUCTURED.match(product[name])):
-                product[name] = match[1].replace('""', '"')
+            made = values.get(f"made_{name}", "")
+            if made and not product.get(name):
+                match = STRUCTURED.match(made)
+                product.pop(name, None)
+                product[f"made_{name}"] = match[1].replace('""', '"') if match else made
         attributes = dict(product.get("attributes", {}))
         if not values.get("group"):
             for column in self.columns:

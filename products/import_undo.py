@@ -27,8 +27,8 @@ DECIMALS = ("price_min", "price_max", "compare_at_max")
 
 def claim(run: CatalogueImport) -> bool:
     """Begin the undo; False when the run isn't done or is being undone already."""
-    rows = CatalogueImport.objects.filter(pk=run.pk, status__in=["done", "cancelled", "failed"])
-    return bool(rows.update(status=CatalogueImport.Status.UNDOING))
+    rows = CatalogueImport.objects.filter(pk=run.pk, status=run.status)
+    return run.can_undo and bool(rows.update(status=CatalogueImport.Status.UNDOING))
 
 
 def undo(run: CatalogueImport, advance: Callable[..., None] = lambda *a, **k: None) -> None:

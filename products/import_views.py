@@ -6,6 +6,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -57,6 +58,7 @@ def imports(request: HttpRequest) -> HttpResponse:
                 return redirect("products:import_settings", store=request.store.slug, pk=run.pk)
             except TableError as problem:
                 error = str(problem)
+    catalogue_import.settle(request.store)
     rows = CatalogueImport.objects.filter(store=request.store).select_related("job", "created_by")[:50]
     return render(request, "products/imports.html", {"imports": rows, "error": error}, status=422 if error else 200)
 
@@ -66,7 +68,7 @@ def imports(request: HttpRequest) -> HttpResponse:
 def import_settings(request: HttpRequest, pk: int) -> HttpResponse:
     """What was detected, with examples; a person may choose otherwise."""
     run = _run(request, pk)
-    if run.status not in (CatalogueImport.Status.UPLOADED, CatalogueImport.Status.READY, CatalogueImport.Status.FAILED):
+    if not run.can_restart:
         return redirect("products:import_run", store=request.store.slug, pk=pk)
     error = ""
     if request.method == "POST":
@@ -109,12 +111,13 @@ def import_settings(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def import_run(request: HttpRequest, pk: int) -> HttpResponse:
     """Progress, then the preview, then the report of one import."""
+    catalogue_import.settle(request.store)
     run = _run(request, pk)
     shown = request.GET.get("show", "")
     rows = ImportRow.objects.filter(run=run, outcome=shown) if shown in ImportRow.Outcome.values and shown else None
     if rows is None:
         rows = ImportRow.objects.filter(run=run, outcome__in=["change", "create", "reject"])
-    if run.status in (CatalogueImport.Status.APPLYING, CatalogueImport.Status.CANCELLED):
+    if run.status == CatalogueImport.Status.APPLYING or (run.can_go_on or run.can_undo):
         rows = rows.filter(number__lte=run.cursor)  # what lies behind was not written
     severity = request.GET.get("severity", "")
     issues = run.issues.filter(severity=severity) if severity else run.issues.all()
@@ -130,6 +133,7 @@ def import_run(request: HttpRequest, pk: int) -> HttpResponse:
 
 @store_view("catalogue.import")
 @require_POST
+@transaction.atomic
 def import_confirm(request: HttpRequest, pk: int) -> HttpResponse:
     run = _run(request, pk)
     if catalogue_import.confirm(run):
@@ -139,6 +143,7 @@ def import_confirm(request: HttpRequest, pk: int) -> HttpResponse:
 
 @store_view("catalogue.import")
 @require_POST
+@transaction.atomic
 def import_undo_start(request: HttpRequest, pk: int) -> HttpResponse:
     run = _run(request, pk)
     if import_undo.claim(run):
@@ -173,7 +178,8 @@ def export(request: HttpRequest) -> HttpResponse:
         return render(request, "products/export.html", {"formats": catalogue_export.FORMATS})
     _name, ending, mime = catalogue_export.FORMATS[chosen]
     ids = [int(i) for i in request.GET.getlist("ids") if i.isdigit()] or None
-    pieces = catalogue_export.export(request.store, chosen, ids=ids, bom="bom" in request.GET)
+    more = {name: name in request.GET for name in ("bom", "copy")}
+    pieces = catalogue_export.export(request.store, chosen, ids=ids, **more)
     response = StreamingHttpResponse(pieces, content_type=mime)
     filename = f"{request.store.slug}-{Path(chosen).stem}.{ending}"
     response["Content-Disposition"] = f'attachment; filename="{filename}"'

@@ -22,7 +22,7 @@ def run_import(job_id: int) -> None:
         try:
             catalogue_import.process(found, run.advance)
         except jobs.Cancelled:
-            CatalogueImport.objects.filter(pk=found.pk).update(status=CatalogueImport.Status.CANCELLED)
+            catalogue_import.stop(found, CatalogueImport.Status.CANCELLED)
             raise
         found.refresh_from_db()
         if found.status == CatalogueImport.Status.DONE:
@@ -44,7 +44,11 @@ def undo_import(job_id: int) -> None:
             return
         found = CatalogueImport.objects.select_related("store").filter(job_id=job_id).first()
         if found is not None and found.status == CatalogueImport.Status.UNDOING:
-            import_undo.undo(found, run.advance)
+            try:
+                import_undo.undo(found, run.advance)
+            except jobs.Cancelled:
+                catalogue_import.stop(found, CatalogueImport.Status.CANCELLED)
+                raise
             queue_embedding(found.store)
 
 

@@ -53,6 +53,23 @@ class CatalogueImport(models.Model):
     def __str__(self) -> str:
         return self.filename
 
+    @property
+    def can_restart(self) -> bool:
+        """Whether its settings can still change: it has written nothing yet."""
+        stopped = self.status in (self.Status.CANCELLED, self.Status.FAILED) and not self.cursor
+        return stopped or self.status in (self.Status.UPLOADED, self.Status.READY)
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether it stopped in the middle of writing, and nobody has begun to undo it."""
+        stopped = self.status in (self.Status.CANCELLED, self.Status.FAILED)
+        return stopped and bool(self.cursor) and "undone" not in self.counts
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is something to take back."""
+        return bool(self.cursor) and self.status in (self.Status.DONE, self.Status.CANCELLED, self.Status.FAILED)
+
 
 class ImportRow(models.Model):
     """One staged product: the cleaned record, and what applying it does (or did)."""
