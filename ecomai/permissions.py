@@ -20,6 +20,13 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "copy.view": EVERYONE,
     "copy.write": frozenset({OWNER, MANAGER, AGENT}),
     "copy.approve": frozenset({OWNER, MANAGER}),
+    "reviews.view": EVERYONE,
+    "reviews.import": frozenset({OWNER, MANAGER}),
+    "reviews.label": frozenset({OWNER, MANAGER, AGENT}),
+    "reviews.reply": frozenset({OWNER, MANAGER, AGENT}),
+    "reviews.export": frozenset({OWNER, MANAGER, ANALYST}),
+    "reviews.manage": frozenset({OWNER, MANAGER}),
+    "privacy.manage": frozenset({OWNER}),
     "models.view": frozenset({OWNER, MANAGER, ANALYST}),
     "models.manage": frozenset({OWNER}),
 }

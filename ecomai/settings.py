@@ -63,6 +63,7 @@ INSTALLED_APPS = [
     "ecomai",
     "ml",
     "products",
+    "reviews",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -32,7 +32,9 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("s/<slug:store>/", include("ecomai.store_urls")),
     path("s/<slug:store>/", include("products.urls")),
+    path("s/<slug:store>/", include("reviews.urls")),
     path("api/v1/", include("products.api_urls")),
+    path("api/v1/", include("reviews.api_urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api_docs"),
 ]
