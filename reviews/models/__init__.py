@@ -3,14 +3,18 @@
 from reviews.models.imports import ReviewImport, ReviewImportIssue
 from reviews.models.judgements import Flag, Judgement, Label, Opinion
 from reviews.models.review import Review, ReviewSettings
+from reviews.models.statistics import CountedReview, ProductMonth, StoreDay
 
 __all__ = [
+    "CountedReview",
     "Flag",
     "Judgement",
     "Label",
     "Opinion",
+    "ProductMonth",
     "Review",
     "ReviewImport",
     "ReviewImportIssue",
     "ReviewSettings",
+    "StoreDay",
 ]
