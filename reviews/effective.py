@@ -74,14 +74,20 @@ WHERE (o.polarity, o.probability, o.by_person) IS DISTINCT FROM
 
 COUNTED = (
     "review_id", "store_id", "product_id", "day", "language", "source", "rating", "stars", "sentiment", "safety",
-    "flagged", "verified", "aspects",
+    "flagged", "verified", "telling", "aspects",
 )  # fmt: skip
+# How much a review says: the probabilities of its opinions added up (a person's count 1), at most five of them, less
+# where the text is too short to be a story (below 60 bytes) or too long to be read (above 900). Bytes of UTF-8, since a
+# Chinese character says about three Latin letters' worth.
+TELLING = """round(least(coalesce(a.said, 0), 500) * least(1, octet_length(r.text) / 60.0)
+        * least(1, 900.0 / greatest(octet_length(r.text), 1)))::smallint"""
 _ASPECT_OF_REVIEW = ", ".join(f"coalesce(max(polarity + 2) FILTER (WHERE aspect = '{a}'), 0)" for a in ASPECTS)
 
 FRESH = f"""
     SELECT r.id AS review_id, r.store_id, r.product_id, (r.written_at AT TIME ZONE 'UTC')::date AS day, r.language,
         r.source, round(r.rating * 100)::smallint AS rating, round(r.stars * 100)::smallint AS stars, r.sentiment,
         coalesce(f.safety, false) AS safety, coalesce(f.flagged, false) AS flagged, r.verified IS TRUE AS verified,
+        {TELLING} AS telling,
         coalesce(a.aspects, array_fill(0::smallint, ARRAY[{len(ASPECTS)}])) AS aspects
     FROM reviews_review r
     LEFT JOIN (
@@ -96,7 +102,8 @@ FRESH = f"""
         FROM reviews_flag WHERE {{part}} GROUP BY review_id
     ) f ON f.review_id = r.id
     LEFT JOIN (
-        SELECT review_id, ARRAY[{_ASPECT_OF_REVIEW}]::smallint[] AS aspects
+        SELECT review_id, ARRAY[{_ASPECT_OF_REVIEW}]::smallint[] AS aspects,
+            sum(round(probability * 100)::int) AS said
         FROM reviews_opinion WHERE {{part}} GROUP BY review_id
     ) a ON a.review_id = r.id
     LEFT JOIN reviews_review o ON o.id = r.duplicate_of_id

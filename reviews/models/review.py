@@ -3,10 +3,11 @@
 from decimal import Decimal
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Upper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -126,6 +127,9 @@ class Review(models.Model):
             models.Index(fields=["store", "words_hash"], name="review_words"),
             models.Index(fields=["store", "id"], name="review_to_score", condition=Q(needs_scoring=True)),
             GinIndex(fields=["author_hashes"], name="review_author"),
+            # Searched case-insensitively (`icontains` compares UPPER); trigrams also find words of unspaced scripts.
+            GinIndex(OpClass(Upper("text"), name="gin_trgm_ops"), name="review_text_trgm"),
+            GinIndex(OpClass(Upper("title"), name="gin_trgm_ops"), name="review_title_trgm"),
         ]
 
     def __str__(self) -> str:

@@ -10,8 +10,9 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from ecomai.models import Store
+from ecomai.models import Store, User
 from ml.aspects import ASPECTS
+from reviews.models.review import Review
 
 ASPECT_CELLS = 3 * len(ASPECTS)
 
@@ -19,8 +20,9 @@ ASPECT_CELLS = 3 * len(ASPECTS)
 class CountedReview(models.Model):
     """What one review adds to the tallies. A review without a row counts nowhere."""
 
-    review_id = models.BigIntegerField(
-        primary_key=True, help_text="no foreign key: outlives the review until refreshed"
+    # No constraint and no cascade: the row outlives its review until a refresh takes away what it added.
+    review = models.OneToOneField(
+        Review, models.DO_NOTHING, primary_key=True, db_constraint=False, related_name="counted"
     )
     store = models.ForeignKey(Store, models.CASCADE, related_name="+", db_index=False)
     product_id = models.BigIntegerField(null=True)
@@ -33,6 +35,9 @@ class CountedReview(models.Model):
     safety = models.BooleanField(default=False)
     flagged = models.BooleanField(default=False)
     verified = models.BooleanField(default=False)
+    telling = models.SmallIntegerField(
+        default=0, help_text="how much it says, hundredths; see reviews.effective.TELLING"
+    )
     aspects = ArrayField(
         models.SmallIntegerField(), size=len(ASPECTS),
         help_text="in the order of ml.aspects.ASPECTS: 0 absent, 1 negative, 2 neutral, 3 positive",
@@ -44,6 +49,7 @@ class CountedReview(models.Model):
         indexes = [
             models.Index(fields=["store", "day"], name="counted_day"),
             models.Index(fields=["product_id", "day"], name="counted_product_day"),
+            models.Index(fields=["store", "-telling", "-review"], name="counted_telling"),
         ]
 
     def __str__(self) -> str:
@@ -117,3 +123,21 @@ class ProductMonth(Tally):
 
     def __str__(self) -> str:
         return f"{self.product_id} {self.month}: {self.n}"
+
+
+class DigestMail(models.Model):
+    """One week's digest for one person: claimed before it is sent, so that nobody gets it twice."""
+
+    store = models.ForeignKey(Store, models.CASCADE, related_name="+")
+    user = models.ForeignKey(User, models.CASCADE, related_name="+")
+    week = models.DateField(help_text="its Monday")
+    claimed_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("digest mail")
+        verbose_name_plural = _("digest mails")
+        constraints = [models.UniqueConstraint(fields=["store", "user", "week"], name="digest_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.week}"
