@@ -91,7 +91,7 @@ FRESH = f"""
         coalesce(a.aspects, array_fill(0::smallint, ARRAY[{len(ASPECTS)}])) AS aspects
     FROM reviews_review r
     LEFT JOIN (
-        SELECT DISTINCT ON (review_id) review_id, coalesce(value #>> '{{{{}}}}' = 'true', false) AS spam
+        SELECT DISTINCT ON (review_id) review_id, value #>> '{{{{}}}}' = 'true' AS spam
         FROM reviews_label WHERE {{part}} AND field = 'spam' AND NOT blind
         ORDER BY review_id, made_at DESC, id DESC
     ) s ON s.review_id = r.id

@@ -2,17 +2,22 @@
 
 from reviews.models.imports import ReviewImport, ReviewImportIssue
 from reviews.models.judgements import Flag, Judgement, Label, Opinion
+from reviews.models.replies import LabelClaim, Reply, ReviewAction
 from reviews.models.review import Review, ReviewSettings
-from reviews.models.statistics import CountedReview, ProductMonth, StoreDay
+from reviews.models.statistics import CountedReview, DigestMail, ProductMonth, StoreDay
 
 __all__ = [
     "CountedReview",
+    "DigestMail",
     "Flag",
     "Judgement",
     "Label",
+    "LabelClaim",
     "Opinion",
     "ProductMonth",
+    "Reply",
     "Review",
+    "ReviewAction",
     "ReviewImport",
     "ReviewImportIssue",
     "ReviewSettings",
