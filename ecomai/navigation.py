@@ -38,6 +38,13 @@ def _groups(store: Store, can: set[str], path: str) -> list[Group]:
             ],
         ),
         (
+            _("Reviews"),
+            [
+                (_("Dashboard"), "reviews:dashboard", "chart", "reviews.view"),
+                (_("All reviews"), "reviews:reviews", "reviews", "reviews.view"),
+            ],
+        ),
+        (
             _("Copy"),
             [
                 (_("Ad copy"), "products:copy_requests", "copy", "copy.view"),

@@ -157,10 +157,12 @@ class Filters:
 def _period(period: str, first: date | None, last: date | None, span: tuple[date, date] | None, today: date):
     """(start, end, name) of what was asked for."""
     newest = max(today, span[1]) if span else today
-    if first or last:
+    if period in ("", "custom") and (first or last):
         end = last or newest
         return max(first or (span[0] if span else end), end - LONGEST), end, "custom"
-    if period in ("", "custom"):
+    if period == "custom":
+        return newest - timedelta(days=89), newest, "custom"
+    if not period:
         period = "90" if span is None or span[1] > today - timedelta(days=90) else "all"
     if period == "all":
         return (span[0] if span else today - timedelta(days=89)), newest, "all"

@@ -79,6 +79,10 @@ class Numbers:
         """Part of the judged reviews that is negative, neutral or positive."""
         return getattr(self, sentiment) / self.judged if self.judged else None
 
+    @property
+    def negative_share(self) -> float | None:
+        return self.share("negative")
+
     def aspect(self, name: str) -> tuple[int, int, int]:
         """(negative, neutral, positive) opinions on one aspect."""
         at = 3 * ASPECTS.index(name)
