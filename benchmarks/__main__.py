@@ -1,4 +1,4 @@
-"""`python -m benchmarks foundation|copy`: run the measurements, print them, write benchmarks/results/<name>.json."""
+"""`python -m benchmarks foundation|copy|reviews_scale`: run the measurements, print them, write benchmarks/results/<name>.json."""
 
 import json
 import os
@@ -45,8 +45,12 @@ def main(name: str) -> None:
         from benchmarks import copy
 
         figures = copy.run()
+    elif name == "reviews_scale":
+        from benchmarks import reviews_scale
+
+        figures = reviews_scale.run()
     else:
-        raise SystemExit("usage: python -m benchmarks foundation|copy")
+        raise SystemExit("usage: python -m benchmarks foundation|copy|reviews_scale")
     result = {
         "commit": commit(),
         "machine": machine(),

@@ -188,6 +188,8 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_SCHEDULE = {
     "recover-jobs": {"task": "ecomai.tasks.recover_jobs", "schedule": 15.0},
+    # Every hour: a mail that could not go out, or a week that ended while nothing ran, is made up for.
+    "send-digests": {"task": "reviews.tasks.send_digests", "schedule": 3600.0},
 }
 
 # --- People

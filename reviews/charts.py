@@ -62,7 +62,7 @@ def time_chart(
     address of the reviews behind it; `show` writes a number of reviews."""
     plot_w, base = width - LEFT - RIGHT, height - BOTTOM
     volume_h = (base - TOP) * VOLUME_SHARE
-    line_base = base - volume_h - 8
+    line_base = base - volume_h - 18
     step = plot_w / max(1, len(buckets))
     most = max((b.numbers.n for b in buckets), default=0) or 1
 
@@ -94,7 +94,7 @@ def time_chart(
     volume_axis = format_html(
         '<text class="c-text" x="{}" y="{}" text-anchor="end">{}</text>',
         LEFT - 6,
-        f"{base - volume_h + 8:.1f}",
+        f"{base - volume_h + 9:.1f}",
         show(most),
     )
     lines = []

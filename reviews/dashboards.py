@@ -51,7 +51,9 @@ class Dashboard:
     earlier_period: str
 
 
-SIZES = ((760, 250), (340, 230))
+# In the two-column card, and on a phone.
+SIZES = ((540, 240), (330, 220))
+WIDE = ((980, 260), (330, 220))
 
 
 def _rating_chart(filters: Filters, buckets: list[Bucket], names, links, size) -> SafeString:
@@ -193,7 +195,7 @@ def comparison(filters: Filters, one: Product, two: Product, *, base: str) -> Co
         charts.time_chart(both, series, axis, label=_("Average ratings of the two products over time"),
                           names=[axis_label(b, unit) for b in both], tips=tips, links=links, show=compact,
                           width=width, height=height)
-        for width, height in SIZES
+        for width, height in WIDE
     ]  # fmt: skip
     return Comparison(sides[0], sides[1], findings.compare(sides[0].numbers, sides[1].numbers), drawn, *scopes)
 

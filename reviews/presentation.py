@@ -112,7 +112,7 @@ def cards(filters: Filters, summary: Summary) -> list[Card]:
     volume, rating, positive, negative = summary.volume, summary.rating, summary.positive, summary.negative
     band = now.rating_band
     note = (
-        _("between %(low)s and %(high)s with 95 %% certainty") % {"low": number(band[0], 2), "high": number(band[1], 2)}
+        _("%(low)s – %(high)s (95%% band)") % {"low": number(band[0], 2), "high": number(band[1], 2)}
         if band else _("given by shoppers")
     )  # fmt: skip
     found = [
