@@ -336,3 +336,28 @@ def progress(store: Store, since: datetime | None = None) -> Progress:
         Review.objects.filter(store=store, gold=True).count(),
         Judgement.objects.filter(store=store).filter(~Q(review__labels__field__in=["stars", "aspect"])).count(),
     )
+
+
+# --- what the pages ask
+def last_of(store: Store, by: User, *, blind: bool = False) -> Review | None:
+    """The review that this person labelled last."""
+    row = Label.objects.filter(store=store, by=by, blind=blind).select_related("review").order_by("-made_at", "-id")
+    found = row.first()
+    return found.review if found else None
+
+
+def own_labels(review: Review, by: User, *, blind: bool = False) -> dict[str, object]:
+    """ "stars" or the aspect → what this person said of it."""
+    rows = Label.objects.filter(review=review, by=by, blind=blind).order_by("made_at", "id")
+    found = {row.aspect or row.field: row.value for row in rows}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def languages_of(store: Store) -> list[str]:
+    """Languages of the store's reviews with words."""
+    return sorted(readable(store).order_by().values_list("language", flat=True).distinct()[:60])
+
+
+def gold_counts(store: Store) -> list[tuple[str, int]]:
+    """(language, gold reviews)."""
+    return sorted(Counter(Review.objects.filter(store=store, gold=True).values_list("language", flat=True)).items())

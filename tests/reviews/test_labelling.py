@@ -171,3 +171,88 @@ def test_copies_lie_on_one_side(store):
     data = review_dataset.build(store)
     assert len(data.train) + len(data.valid) == 40 and data.valid
     assert not {r["text"] for r in data.train} & {r["text"] for r in data.valid}
+
+
+# --- pages
+def test_the_page_of_a_review_shows_evidence_and_escapes_it(store, alice, as_user):
+    review = make_review(store, "<script>alert(1)</script> nice")
+    judge(review, quality=1)
+    page = as_user(alice).get(f"/s/alice/reviews/{review.pk}/").content.decode()
+    assert "<script>alert" not in page and "&lt;scr" in page and 'data-aspects="quality"' in page and "house 1" in page
+
+
+def test_a_correction_from_the_page_counts_and_stands_in_the_history(store, bob, as_user):
+    review = make_review(store)
+    judge(review)
+    client = as_user(bob)
+    url = f"/s/alice/reviews/{review.pk}/label/"
+    assert client.post(url, {"field": "stars", "value": "1"}).status_code == 302
+    assert client.post(url, {"field": "stars", "value": "9"}).status_code == 422
+    part = client.post(
+        url,
+        {"field": "aspect", "aspect": "price", "value": "negative"},
+        headers={"hx-request": "true", "hx-target": "review"},
+    )
+    assert part.content.decode().lstrip().startswith('<div id="review"')
+    review.refresh_from_db()
+    assert review.stars == 1 and Opinion.objects.get().by_person
+    assert "bob@example.com" in client.get(f"/s/alice/reviews/{review.pk}/").content.decode()
+
+
+def test_a_review_is_hidden_only_for_a_reason_and_comes_back(store, alice, bob, as_user):
+    review = make_review(store)
+    effective.refresh([review.pk])
+    url = f"/s/alice/reviews/{review.pk}/visibility/"
+    assert as_user(bob).post(url, {"reason": "spam"}).status_code == 403
+    client = as_user(alice)
+    assert client.post(url, {"reason": "negative"}).status_code == 422
+    assert client.post(url, {"reason": "fraud", "note": "bought"}).status_code == 302
+    assert not StoreDay.objects.filter(n__gt=0).exists()
+    assert client.post(url, {"show": "1"}).status_code == 302
+    assert StoreDay.objects.get().n == 1
+    assert [a.kind for a in review.actions.order_by("id")] == ["hide", "show"]
+
+
+def test_a_flag_is_confirmed_dismissed_and_reopened(store, bob, as_user):
+    review = make_review(store)
+    flag = Flag.objects.create(store=store, review=review, kind=Flag.Kind.LINK, reason="a link")
+    client = as_user(bob)
+    for step, upheld in (("uphold", True), ("reopen", None), ("dismiss", False)):
+        assert client.post(f"/s/alice/reviews/flags/{flag.pk}/", {"step": step}).status_code == 302
+        flag.refresh_from_db()
+        assert flag.upheld is upheld
+    assert review.actions.count() == 3 and StoreDay.objects.get().n == 1
+
+
+def test_the_queue_works_without_javascript(store, bob, as_user):
+    first, second = make_review(store, "first text"), make_review(store, "second text")
+    judge(first, uncertainty=0.9)
+    judge(second, uncertainty=0.2)
+    client = as_user(bob)
+    assert "first text" in client.get("/s/alice/reviews/labels/").content.decode()
+    say = {"order": "uncertain", "review": first.pk}
+    page = client.post("/s/alice/reviews/labels/", {**say, "what": "aspect:price", "value": "negative"}, follow=True)
+    assert "first text" in page.content.decode()
+    page = client.post("/s/alice/reviews/labels/", {**say, "what": "stars", "value": "2"}, follow=True)
+    assert "second text" in page.content.decode()
+    page = client.post("/s/alice/reviews/labels/", {**say, "review": second.pk, "step": "undo"}, follow=True)
+    assert "first text" in page.content.decode()
+    page = client.post("/s/alice/reviews/labels/", {**say, "review": second.pk, "step": "skip"}, follow=True)
+    assert "second text" not in page.content.decode()
+    assert [row.value for row in Label.objects.order_by("id")] == ["negative", 2, None]
+
+
+def test_a_second_look_shows_neither_the_first_nor_the_machine(store, alice, bob, as_user):
+    review = make_review(store, "blind text")
+    judge(review, quality=1)
+    labelling.label(review=review, by=alice, field="stars", value=2)
+    client = as_user(bob)
+    page = client.get("/s/alice/reviews/labels/?order=blind").content.decode()
+    assert "blind text" in page and "data-aspects" not in page and '<svg class="w-full h-6' not in page
+    client.post("/s/alice/reviews/labels/", {"order": "blind", "review": review.pk, "what": "stars", "value": "2"})
+    assert labelling.agreement(store)[0].n == 1
+    assert client.get("/s/alice/reviews/agreement/").status_code == 200
+    assert client.post("/s/alice/reviews/agreement/", {"share": "50"}).status_code == 403
+    assert as_user(alice).post("/s/alice/reviews/agreement/", {"share": "x"}).status_code == 422
+    assert as_user(alice).post("/s/alice/reviews/agreement/", {"share": "100"}).status_code == 302
+    assert Review.objects.filter(gold=True).count() == 1
