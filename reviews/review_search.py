@@ -34,9 +34,11 @@ def find(filters: Filters, *, sort: str = "newest") -> QuerySet[Review]:
         found = found.filter(counted__isnull=False)
     # The index of the order serves the filters best when both are columns of one table.
     at = "counted__" if sort == "telling" else ""
+    if at:
+        found = found.filter(counted__store=f.store)
     if f.period != "all":
         if at:
-            found = found.filter(counted__store=f.store, counted__day__range=(f.start, f.end))
+            found = found.filter(counted__day__range=(f.start, f.end))
         else:
             first = datetime.combine(f.start, time(), UTC)
             found = found.filter(
@@ -52,7 +54,7 @@ def find(filters: Filters, *, sort: str = "newest") -> QuerySet[Review]:
     if f.source:
         found = found.filter(**{f"{at}source": f.source})
     if f.sentiment:
-        found = found.filter(sentiment=SENTIMENTS[f.sentiment])
+        found = found.filter(**{f"{at}sentiment": SENTIMENTS[f.sentiment]})
     if f.aspect:
         said = Opinion.objects.filter(review=OuterRef("pk"), aspect=f.aspect)
         found = found.filter(Exists(said.filter(polarity=SENTIMENTS[f.polarity]) if f.polarity else said))

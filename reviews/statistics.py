@@ -21,7 +21,7 @@ from reviews.filters import Filters
 Z95 = 1.959964
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Numbers:
     """Sums over reviews; ratings and stars in hundredths. `aspects`: negative, neutral, positive of each aspect."""
 
@@ -148,7 +148,8 @@ def _whole_months(filters: Filters) -> tuple[date, date] | None:
     return (first, last) if first <= last else None
 
 
-_NARROW = ("n", "rated", "rating_sum", "rating_squares", "negative", "neutral", "positive")
+# What a list of products shows; the index product_month_store holds just these.
+_NARROW = ("n", "rated", "rating_sum", "negative", "neutral", "positive")
 
 
 def _adding(columns: Sequence[str]) -> str:
@@ -206,19 +207,25 @@ def _read(filters: Filters, *, by: str = "total", columns: Sequence[str] = tuple
             for first, last in ((filters.start, months[0] - timedelta(1)), (months[1] + timedelta(1), filters.end)):
                 if first <= last:
                     parts.append((sql, {**values, "start": first, "end": last}))
-    found: dict = {}
+    found: dict[date | int | None, list] = {}
     with connection.cursor() as cursor:
         for sql, parameters in parts:
             cursor.execute(sql, parameters)
             for group, *sums in cursor.fetchall():
-                named = dict(zip(columns, sums, strict=True))
-                if named.get("n") is None:
+                if sums[0] is None:
                     continue
-                if "aspects" in named:
-                    named["aspects"] = tuple(named["aspects"])
-                numbers = Numbers(**named)
-                found[group] = found[group] + numbers if group in found else numbers
-    return {group: numbers for group, numbers in found.items() if numbers.n}
+                if (have := found.get(group)) is None:
+                    found[group] = sums
+                else:
+                    found[group] = [
+                        a + b if isinstance(a, int) else [x + y for x, y in zip(a, b, strict=True)]
+                        for a, b in zip(have, sums, strict=True)
+                    ]
+    at = columns.index("aspects") if "aspects" in columns else None
+    for sums in found.values():
+        if at is not None:
+            sums[at] = tuple(sums[at])
+    return {group: Numbers(**dict(zip(columns, sums, strict=True))) for group, sums in found.items() if sums[0]}
 
 
 def total(filters: Filters) -> Numbers:

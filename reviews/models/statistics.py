@@ -119,7 +119,12 @@ class ProductMonth(Tally):
                 fields=["product_id", "language", "source", "month", "store"], name="product_month_unique"
             )
         ]
-        indexes = [models.Index(fields=["store", "language", "source", "month"], name="product_month_store")]
+        indexes = [
+            models.Index(
+                fields=["store", "language", "source", "month"], name="product_month_store",
+                include=["product_id", "n", "rated", "rating_sum", "negative", "neutral", "positive"],
+            )
+        ]  # fmt: skip
 
     def __str__(self) -> str:
         return f"{self.product_id} {self.month}: {self.n}"
