@@ -36,7 +36,7 @@ class LeaseLost(Exception):
 
 def create(
     *,
-    store: Store,
+    store: Store | None,
     kind: str,
     title: str,
     task: str,
@@ -46,7 +46,8 @@ def create(
     url: str = "",
     created_by: User | None = None,
 ) -> Job:
-    """Write the job's row; the door that calls this sends the task on commit (`ecomai.tasks.send`)."""
+    """Write the job's row (`store` is None for work on the house models); the door that calls this sends the task on
+    commit (`ecomai.tasks.send`)."""
     return Job.objects.create(
         store=store, kind=kind, title=title[:200], task=task, queue=queue, total=total, unit=unit, url=url,
         created_by=created_by,

@@ -173,7 +173,7 @@ class Job(models.Model):
         FAILED = "failed", _("Failed")
         CANCELLED = "cancelled", _("Cancelled")
 
-    store = models.ForeignKey(Store, models.CASCADE, related_name="jobs")
+    store = models.ForeignKey(Store, models.CASCADE, null=True, blank=True, related_name="jobs")
     kind = models.CharField(max_length=40)
     title = models.CharField(max_length=200)
     task = models.CharField(max_length=120, help_text="Celery task that takes the job's id")

@@ -5,3 +5,20 @@ from django.utils.translation import gettext_lazy as _
 class ReviewsConfig(AppConfig):
     name = "reviews"
     verbose_name = _("Reviews")
+
+    def ready(self) -> None:
+        from ml.capabilities import Capability, register
+
+        register(
+            Capability(
+                "reviews",
+                "Reviews",
+                "reviews.review_dataset.build",
+                options=("method", "epochs", "learning_rate", "rank", "adversarial", "trials"),
+                export="ml.engines.export_review.export",
+                predict="ml.predictions.reviews",
+                measure="ml.measures.reviews",
+                rescore="reviews.scoring.rescore",
+                new_labels="reviews.review_dataset.new_labels",
+            )  # fmt: skip
+        )

@@ -30,7 +30,7 @@ class Command(BaseCommand):
             found = capability(options["capability"])
         except KeyError as error:
             raise CommandError(f"no capability called {options['capability']}") from error
-        module, _dot, name = found.dataset.rpartition(".")
+        module, _dot, name = found.house_dataset.rpartition(".")
         extra = options["extra"] / "semipqa_en" if options["extra"] else None
         rows, heldout, digest = getattr(import_module(module), name)(extra)
         out = options["out"] or settings.VAR_DIR / "training" / found.name

@@ -30,7 +30,11 @@ class ModelVersion(models.Model):
     data_hash = models.CharField(_("hash of the data"), max_length=64, blank=True)
     metrics = models.JSONField(_("metrics"), default=dict, blank=True)
     status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.NEW)
-    path = models.CharField(_("folder"), max_length=500, blank=True, help_text="below MODELS_DIR")
+    path = models.CharField(_("folder"), max_length=500, blank=True, help_text="converted, below MODELS_DIR")
+    trained = models.CharField(
+        _("folder of the training's result"), max_length=500, blank=True,
+        help_text="below MODELS_DIR, or absolute; empty for a plain base",
+    )  # fmt: skip
     error = models.TextField(_("error"), blank=True)
     reason = models.TextField(_("reason of the promotion"), blank=True)
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
