@@ -227,3 +227,6 @@ class Job(models.Model):
         if self.status != self.Status.RUNNING or not self.total or not self.rate:
             return None
         return round(max(0, self.total - self.done) / self.rate)
+
+
+from ecomai.webhook_models import WebhookAttempt, WebhookDelivery, WebhookEndpoint  # noqa: E402, F401 - needs Store

@@ -1,12 +1,16 @@
 """The models of reviews: what came in, what the machine made of it, what people said."""
 
+from reviews.models.alerts import Alert, AlertMute
 from reviews.models.imports import ReviewImport, ReviewImportIssue
 from reviews.models.judgements import Flag, Judgement, Label, Opinion
 from reviews.models.replies import LabelClaim, Reply, ReviewAction
 from reviews.models.review import Review, ReviewSettings
 from reviews.models.statistics import CountedReview, DigestMail, ProductMonth, StoreDay
+from reviews.models.topics import Phrase, PhraseSource, Topic, TopicReview, TopicSet
 
 __all__ = [
+    "Alert",
+    "AlertMute",
     "CountedReview",
     "DigestMail",
     "Flag",
@@ -14,6 +18,8 @@ __all__ = [
     "Label",
     "LabelClaim",
     "Opinion",
+    "Phrase",
+    "PhraseSource",
     "ProductMonth",
     "Reply",
     "Review",
@@ -22,4 +28,7 @@ __all__ = [
     "ReviewImportIssue",
     "ReviewSettings",
     "StoreDay",
+    "Topic",
+    "TopicReview",
+    "TopicSet",
 ]
