@@ -57,6 +57,7 @@ def _groups(store: Store, can: set[str], path: str) -> list[Group]:
                 (_("Settings"), "store_settings", "settings", "store.manage"),
                 (_("Members"), "members", "members", "members.view"),
                 (_("API keys"), "api_keys", "keys", "keys.manage"),
+                (_("Privacy"), "privacy", "person", "privacy.manage"),
             ],
         ),
     ]

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from ecomai import views, views_members
+from ecomai import privacy_views, views, views_members
 
 urlpatterns = [
     path("", views.store_home, name="store_home"),
@@ -13,6 +13,8 @@ urlpatterns = [
     path("invitations/<int:pk>/revoke/", views_members.invitation_revoke, name="invitation_revoke"),
     path("keys/", views_members.api_keys, name="api_keys"),
     path("keys/<int:pk>/revoke/", views_members.api_key_revoke, name="api_key_revoke"),
+    path("privacy/", privacy_views.privacy, name="privacy"),
+    path("privacy/<int:pk>/archive.zip", privacy_views.privacy_archive, name="privacy_archive"),
     path("jobs/", views.jobs, name="jobs"),
     path("jobs/count/", views.job_count, name="job_count"),
     path("jobs/<int:pk>/cancel/", views.job_cancel, name="job_cancel"),

@@ -5,8 +5,9 @@ from celery import current_app, shared_task
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
-from ecomai import jobs
+from ecomai import jobs, privacy
 from ecomai.models import Job
+from ecomai.privacy_models import PrivacyRequest
 
 log = structlog.get_logger(__name__)
 
@@ -32,3 +33,20 @@ def recover_jobs() -> int:
         log.warning("job_sent_again", job=job.pk, kind=job.kind, attempts=job.attempts)
         _publish(job)
     return len(found)
+
+
+@shared_task(name="ecomai.tasks.privacy_request")
+def privacy_request(job_id: int) -> None:
+    """Export or erase what is kept about a person."""
+    with jobs.running(job_id) as run:
+        if run is None:
+            return
+        found = PrivacyRequest.objects.select_related("store").filter(job_id=job_id).first()
+        if found is not None:
+            privacy.carry_out(found, lambda done, total: run.advance(done, total=total))
+
+
+@shared_task(name="ecomai.tasks.settle_privacy", expires=3000)
+def settle_privacy() -> None:
+    """Delete exports that expired, and whom a failed request meant."""
+    privacy.settle()

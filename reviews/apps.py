@@ -22,3 +22,10 @@ class ReviewsConfig(AppConfig):
                 new_labels="reviews.review_dataset.new_labels",
             )  # fmt: skip
         )
+
+        from ecomai import privacy as people
+        from reviews import privacy
+
+        people.register(
+            "reviews", title="Reviews", find=privacy.find, export=privacy.export, erase=privacy.erase
+        )

@@ -18,6 +18,7 @@ from ecomai.models import Store
 from reviews import house_dataset
 from reviews.effective import SPAM_KINDS
 from reviews.models import Flag, Label, Review
+from reviews.reading import for_model
 
 VALID_SHARE = 0.1
 GOLD_SHARE = 0.2  # of a house set without a part of its own
@@ -75,7 +76,7 @@ def _row(review: Review, said: dict[tuple[str, str], object], suspect: bool) -> 
     if stars is None and not aspects:
         return None
     return {
-        "id": str(review.pk), "text": words(review), "language": review.language, "stars": stars, "polarity": None,
+        "id": str(review.pk), "text": for_model(words(review)), "language": review.language, "stars": stars, "polarity": None,
         "aspects": aspects or None,
     }  # fmt: skip
 

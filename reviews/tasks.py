@@ -2,7 +2,9 @@
 
 from celery import shared_task
 
-from reviews import digest
+from ecomai import jobs
+from reviews import digest, replies
+from reviews.models import Reply
 
 
 @shared_task(name="reviews.tasks.send_digests", expires=3000)

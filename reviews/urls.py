@@ -4,5 +4,6 @@ from django.urls import URLPattern, URLResolver, include, path
 
 app_name = "reviews"
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("reviews.label_urls")),
     path("", include("reviews.dashboard_urls")),
 ]

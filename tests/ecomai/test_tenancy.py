@@ -6,9 +6,12 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from ecomai import api_keys
 from ecomai.models import ApiKey, Invitation, Job, Membership
+from ecomai.privacy_models import PrivacyRequest
 from products import catalogue_import
 from products.models import AdAsset, CatalogueImport, Category, CopyRequest
+from reviews.models import Flag
 from tests.factories import make_product, upload
+from tests.reviews.factories import make_review
 
 pytestmark = pytest.mark.django_db
 
@@ -42,6 +45,8 @@ OBJECTS = {
     "copy/assets/<int:pk>/check/": "asset",
     "copy/assets/<int:pk>/decide/": "asset", "copy/assets/<int:pk>/rewrite/": "asset", "copy/assets/<int:pk>/use/": "asset",
     "products/<str:ref>/": "product",
+    "reviews/<int:pk>/": "review", "reviews/<int:pk>/label/": "review", "reviews/<int:pk>/visibility/": "review",
+    "reviews/<int:pk>/reply/": "review", "reviews/flags/<int:pk>/": "flag", "privacy/<int:pk>/archive.zip": "privacy",
 }  # fmt: skip
 
 
@@ -60,10 +65,13 @@ def theirs(other_store, charlie, settings, tmp_path):
     from django.core.files import File
     from django.utils.timezone import now, timedelta
 
+    review = make_review(other_store, "Their secret review")
     run = catalogue_import.open_run(store=other_store, file=File(upload("Handle,Title\na,A\n")), filename="a.csv")
     return {
         "product": product.pk, "variant": product.variants.get().pk, "copy": copy.pk, "asset": asset.pk, "import": run.pk,
         "category": Category.objects.create(store=other_store, name="C", path="C").pk,
+        "review": review.pk, "flag": Flag.objects.create(store=other_store, review=review, kind="spam_link", reason="x").pk,
+        "privacy": PrivacyRequest.objects.create(store=other_store, kind="export", fingerprint="f").pk,
         "job": Job.objects.create(store=other_store, kind="x", title="x", task="x").pk,
         "membership": Membership.objects.get(user=charlie).pk,
         "key": api_keys.create(store=other_store, kind=ApiKey.Kind.SECRET, name="k")[0].pk,
