@@ -54,7 +54,7 @@ def main(name: str) -> None:
     result = {
         "commit": commit(),
         "machine": machine(),
-        "command": "make bench" if name == "foundation" else "make bench-copy",
+        "command": {"foundation": "make bench", "copy": "make bench-copy"}.get(name, f"python -m benchmarks {name}"),
         "figures": figures,
     }
     RESULTS.mkdir(exist_ok=True)

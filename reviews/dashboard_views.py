@@ -96,7 +96,7 @@ def compare(request: HttpRequest) -> HttpResponse:
 def report(request: HttpRequest) -> HttpResponse:
     """The dashboard on paper."""
     filters = Filters.from_query(request.store, request.GET)
-    board = dashboards.build(filters, base=_list(request)) if filters.span else None
+    board = dashboards.build(filters, base=_list(request), sizes=dashboards.WIDE) if filters.span else None
     return render(request, "reviews/report.html", {"filters": filters, "board": board})
 
 

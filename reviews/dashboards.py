@@ -105,7 +105,7 @@ def _share_chart(filters: Filters, buckets: list[Bucket], names, links, size) ->
     )  # fmt: skip
 
 
-def build(filters: Filters, *, base: str, rank: str = "reviewed", with_reviews: bool = True) -> Dashboard:
+def build(filters: Filters, *, base: str, rank: str = "reviewed", sizes=SIZES) -> Dashboard:
     """Read the sums of the filters' period and of the period before, and draw them; `base` is the address of the list of
     reviews, which the charts link to."""
     scope = filters.scope
@@ -113,7 +113,8 @@ def build(filters: Filters, *, base: str, rank: str = "reviewed", with_reviews: 
     now = statistics.sum_of(buckets)
     earlier = scope.previous()
     before = statistics.total(earlier) if earlier else None
-    summary = Summary(now, before)
+    whole = bool(earlier and filters.span and filters.span[0] <= earlier.start)
+    summary = Summary(now, before, whole)
     products = {} if filters.product else statistics.by_product(scope)
     unit = statistics.unit_of(scope)
     names = [axis_label(b, unit) for b in buckets]
@@ -123,8 +124,8 @@ def build(filters: Filters, *, base: str, rank: str = "reviewed", with_reviews: 
     ]
     links = [base + query for query in queries]
     drawn = {
-        "rating": [_rating_chart(filters, buckets, names, links, size) for size in SIZES],
-        "sentiment": [_share_chart(filters, buckets, names, links, size) for size in SIZES],
+        "rating": [_rating_chart(filters, buckets, names, links, size) for size in sizes],
+        "sentiment": [_share_chart(filters, buckets, names, links, size) for size in sizes],
     }
     rated = max(1, now.rated)
     listed = replace(scope, aspect=filters.aspect)
@@ -134,9 +135,9 @@ def build(filters: Filters, *, base: str, rank: str = "reviewed", with_reviews: 
         stars=[Star(k, now.histogram[k - 1], round(100 * now.histogram[k - 1] / rated), scope.query(stars=k)) for k in (5, 4, 3, 2, 1)],
         heat=findings.heat_map(now, before), movers=findings.movers(scope, now, before, products),
         ranking=findings.ranking(scope, products, rank),
-        telling=[row(review) for review in review_search.most_telling(listed)] if with_reviews else [],
-        recent=[row(review) for review in review_search.recent(listed)] if with_reviews else [],
-        waiting=Review.objects.filter(store=filters.store, needs_scoring=True, rating_only=False).count() if with_reviews else 0,
+        telling=[row(review) for review in review_search.most_telling(listed)],
+        recent=[row(review) for review in review_search.recent(listed)],
+        waiting=Review.objects.filter(store=filters.store, needs_scoring=True, rating_only=False).count(),
         period=day_range(filters.start, filters.end),
         earlier_period=day_range(earlier.start, earlier.end) if earlier else "",
     )  # fmt: skip

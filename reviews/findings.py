@@ -34,15 +34,19 @@ class Change:
 
 @dataclass(frozen=True)
 class Summary:
+    """`whole`: the period before has reviews from its first day on, so that numbers of reviews can be compared too."""
+
     now: Numbers
     before: Numbers | None
+    whole: bool = True
 
-    def _change(self, figure) -> Change:
-        return Change(figure(self.now), figure(self.before) if self.before is not None else None)
+    def _change(self, figure, *, is_count: bool = False) -> Change:
+        comparable = self.before is not None and (self.whole or not is_count)
+        return Change(figure(self.now), figure(self.before) if comparable else None)
 
     @property
     def volume(self) -> Change:
-        return self._change(lambda numbers: numbers.n)
+        return self._change(lambda numbers: numbers.n, is_count=True)
 
     @property
     def rating(self) -> Change:
@@ -62,11 +66,11 @@ class Summary:
 
     @property
     def flagged(self) -> Change:
-        return self._change(lambda numbers: numbers.flagged)
+        return self._change(lambda numbers: numbers.flagged, is_count=True)
 
     @property
     def safety(self) -> Change:
-        return self._change(lambda numbers: numbers.safety)
+        return self._change(lambda numbers: numbers.safety, is_count=True)
 
 
 @dataclass(frozen=True)

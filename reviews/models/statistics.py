@@ -47,10 +47,18 @@ class CountedReview(models.Model):
         verbose_name = _("counted review")
         verbose_name_plural = _("counted reviews")
         indexes = [
-            models.Index(fields=["store", "day"], name="counted_day"),
+            # These two answer for a list of products from the index alone.
+            models.Index(
+                fields=["store", "day"], name="counted_day",
+                include=["language", "source", "product_id", "rating", "sentiment"],
+            ),
+            models.Index(
+                fields=["store", "language", "source", "day"], name="counted_language_source",
+                include=["product_id", "rating", "sentiment"],
+            ),
             models.Index(fields=["product_id", "day"], name="counted_product_day"),
             models.Index(fields=["store", "-telling", "-review"], name="counted_telling"),
-        ]
+        ]  # fmt: skip
 
     def __str__(self) -> str:
         return f"{self.review_id}: {self.day}"
