@@ -11,10 +11,18 @@ class ProductsConfig(AppConfig):
 
         register(
             Capability(
-                "copy", "Ad copy", "products.copy_dataset.for_store", house_dataset="products.copy_dataset.build",
-                base="GENERATOR", trainer="ml.engines.causal_run", config="ml.configs.LoraTrainConfig",
-                options=("epochs", "learning_rate", "rank", "alpha", "max_tokens", "patience"), methods=("lora",),
-                export="ml.engines.causal_run.export", predict="ml.predictions.completions",
-                measure="ml.measures.completions", new_labels="products.copy_dataset.new_labels",
+                "copy",
+                "Ad copy",
+                "products.copy_dataset.for_store",
+                house_dataset="products.copy_dataset.build",
+                base="GENERATOR",
+                trainer="ml.engines.causal_run",
+                config="ml.configs.LoraTrainConfig",
+                options=("epochs", "learning_rate", "rank", "alpha", "max_tokens", "patience"),
+                methods=("lora",),
+                export="ml.engines.causal_run.export",
+                predict="ml.predictions.completions",
+                measure="ml.measures.completions",
+                new_labels="products.copy_dataset.new_labels",
             )  # fmt: skip
         )

@@ -26,6 +26,4 @@ class ReviewsConfig(AppConfig):
         from ecomai import privacy as people
         from reviews import privacy
 
-        people.register(
-            "reviews", title="Reviews", find=privacy.find, export=privacy.export, erase=privacy.erase
-        )
+        people.register("reviews", title="Reviews", find=privacy.find, export=privacy.export, erase=privacy.erase, names=privacy.NAMES)

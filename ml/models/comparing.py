@@ -26,9 +26,7 @@ class Comparison(models.Model):
 
     capability = models.CharField(_("capability"), max_length=40)
     store = models.ForeignKey(Store, models.CASCADE, null=True, blank=True, related_name="comparisons")
-    candidate = models.ForeignKey(
-        ModelVersion, models.CASCADE, related_name="comparisons", verbose_name=_("candidate")
-    )
+    candidate = models.ForeignKey(ModelVersion, models.CASCADE, related_name="comparisons", verbose_name=_("candidate"))
     live = models.ForeignKey(
         ModelVersion, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("live version")
     )
@@ -94,9 +92,7 @@ class Promotion(models.Model):
         verbose_name_plural = _("promotions")
         ordering = ["-created_at"]
         constraints = [
-            models.UniqueConstraint(
-                fields=["version"], name="one_open_promotion", condition=models.Q(status="queued")
-            )
+            models.UniqueConstraint(fields=["version"], name="one_open_promotion", condition=models.Q(status="queued"))
         ]
 
     def __str__(self) -> str:

@@ -123,7 +123,10 @@ class RetrainSchedule(models.Model):
     capability = models.CharField(_("capability"), max_length=40)
     store = models.ForeignKey(Store, models.CASCADE, null=True, blank=True, related_name="retrain_schedules")
     every_n_labels = models.PositiveIntegerField(
-        _("after new labels"), null=True, blank=True, help_text=_("Train when this many labels came since the last time.")
+        _("after new labels"),
+        null=True,
+        blank=True,
+        help_text=_("Train when this many labels came since the last time."),
     )
     cron = models.CharField(
         _("calendar"), max_length=100, blank=True,
@@ -141,7 +144,13 @@ class RetrainSchedule(models.Model):
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     last_run_at = models.DateTimeField(_("last looked at and run"), null=True, blank=True, editable=False)
     last_run = models.ForeignKey(
-        TrainingRun, models.SET_NULL, null=True, blank=True, related_name="+", editable=False, verbose_name=_("last run")
+        TrainingRun,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        editable=False,
+        verbose_name=_("last run"),
     )
     last_error = models.TextField(_("last error"), blank=True, editable=False)
 
