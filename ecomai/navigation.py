@@ -42,6 +42,7 @@ def _groups(store: Store, can: set[str], path: str) -> list[Group]:
             [
                 (_("Dashboard"), "reviews:dashboard", "chart", "reviews.view"),
                 (_("All reviews"), "reviews:reviews", "reviews", "reviews.view"),
+                (_("Labels"), "reviews:labels", "edit", "reviews.label"),
             ],
         ),
         (

@@ -7,7 +7,7 @@ every app erases in one transaction with its line of the report, and a second ti
 import io
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -45,6 +45,7 @@ class Keeper:
     count: Callable[[Store, Person], dict[str, int]]
     export: Callable[[Store, Person, Progress], dict[str, list[dict]]]
     erase: Callable[[Store, Person, bool], dict[str, int]]
+    names: Mapping[str, object]
 
 
 class BadRequest(ValueError):
@@ -61,9 +62,18 @@ def register(
     find: Callable[[Store, Person], dict[str, int]],
     export: Callable[[Store, Person, Progress], dict[str, list[dict]]],
     erase: Callable[[Store, Person, bool], dict[str, int]],
+    names: Mapping[str, object] = {},
 ) -> None:
     """Announce what an app keeps about people (from AppConfig.ready)."""
-    _keepers[app] = Keeper(app, title, find, export, erase)
+    _keepers[app] = Keeper(app, title, find, export, erase, names)
+
+
+def told(counts: dict[str, dict[str, int]]) -> list[tuple[str, int]]:
+    """A report for people: (what, how many), without what there was none of."""
+    names = {app: keeper.names for app, keeper in _keepers.items()}
+    return [
+        (str(names.get(app, {}).get(what, what)), n) for app, rows in counts.items() for what, n in rows.items() if n
+    ]
 
 
 def person_of(text: str) -> Person:

@@ -55,6 +55,8 @@ def privacy(request: HttpRequest) -> HttpResponse:
         .defer("archive", "sealed")
         .order_by("-made_at")[:50]
     )
+    for row in rows:
+        row.told = people.told(row.counts)
     context = {
         "found": found, "error": error, "identifiers": text, "requests": rows, "step": step,
         "keep_text": "keep_text" in request.POST, "busy": any(row.job and row.job.is_open for row in rows),

@@ -187,10 +187,18 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_SCHEDULE = {
+    "settle-privacy": {"task": "ecomai.tasks.settle_privacy", "schedule": 3600.0},
     "recover-jobs": {"task": "ecomai.tasks.recover_jobs", "schedule": 15.0},
+    "check-retraining": {"task": "ml.tasks.check_schedules", "schedule": 600.0},
+    "send-webhooks": {"task": "ecomai.tasks.send_webhooks", "schedule": 15.0},
+    "look-for-alerts": {"task": "reviews.tasks.look_for_alerts", "schedule": 3600.0},
+    "mail-alerts": {"task": "reviews.tasks.mail_alerts", "schedule": 60.0},
     # Every hour: a mail that could not go out, or a week that ended while nothing ran, is made up for.
     "send-digests": {"task": "reviews.tasks.send_digests", "schedule": 3600.0},
 }
+
+# Hosts without a public address that webhooks may call all the same: receivers in your own network.
+WEBHOOK_PRIVATE_HOSTS = env.listing("WEBHOOK_PRIVATE_HOSTS", "")
 
 # --- People
 AUTH_USER_MODEL = "ecomai.User"

@@ -27,6 +27,14 @@ REPLY_PROBLEMS = {
     "sent": lazy("This reply is sent or exported and stays as it was."),
     "step": lazy("That isn't possible now."),
 }
+REFUSALS = {
+    "too_short": lazy("too short"), "unfinished": lazy("unfinished"), "link": lazy("a link"),
+    "promise": lazy("a promise that no policy makes"), "number": lazy("a number or price"),
+    "obeys_review": lazy("obeys the review"), "language": lazy("wrong language"),
+    "wrong_feeling": lazy("sorry or glad at the wrong place"), "copied_example": lazy("copied from an example"),
+    "echo": lazy("only repeats the review"), "not_in_review": lazy("says what the review doesn't"),
+    "said_already": lazy("said already"),
+}  # fmt: skip
 WANTED = 30  # labels after which training is worth while
 
 
@@ -44,7 +52,7 @@ def _page(request: HttpRequest, review: Review, *, error: str = "", status: int 
     context = {
         **review_page.context(review), "reply": reply, "error": error,
         "languages": review_page.label_languages(request.store, review),
-        "writing": bool(reply and reply.status == Reply.Status.WRITING),
+        "refusal_names": REFUSALS, "writing": bool(reply and reply.status == Reply.Status.WRITING),
     }  # fmt: skip
     return render_page_or_part(
         request, "reviews/review.html", "reviews/_review.html", context, target="review", status=status

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Exists, JSONField, OuterRef, Q, QuerySet, Value
+from django.db.models import Exists, JSONField, OuterRef, QuerySet, Value
 from django.utils import timezone
 
 from ecomai.models import Store, User
 from ml.aspects import ASPECTS, POLARITIES
 from reviews import effective
-from reviews.models import Flag, Judgement, Label, LabelClaim, Opinion, Review
+from reviews.models import Flag, Label, LabelClaim, Opinion, Review, StoreDay
 from reviews.models.review import UNDETERMINED
 
 CLAIM = timedelta(minutes=10)
@@ -179,11 +179,11 @@ def queue(store: Store, *, order: str = "uncertain", language: str = "", by: Use
     if order == "blind":
         first = Label.objects.filter(review=OuterRef("pk"), blind=False, field__in=["stars", "aspect"])
         own = first.filter(by=by) if by else first.none()
-        return rows.filter(Exists(first), ~labelled(blind=True), ~Exists(own)).order_by("text_hash", "id")
+        return rows.filter(Exists(first), ~labelled(blind=True), ~Exists(own)).order_by("words_hash", "id")
     rows = rows.filter(~labelled())
     if order == "random":
-        return rows.order_by("text_hash", "id")
-    return rows.filter(judgement__isnull=False).order_by("-judgement__uncertainty", "id")
+        return rows.order_by("words_hash", "id")
+    return rows.filter(judgement__store=store).order_by("-judgement__uncertainty", "id")
 
 
 def claim(store: Store, by: User, *, order: str, language: str = "", skip: Sequence[int] = ()) -> Review | None:
@@ -316,13 +316,12 @@ def freeze_gold(store: Store, *, share: float = 0.2, most: int = 500, seed: int 
 
 @dataclass(frozen=True)
 class Progress:
-    """People's labels of a store: reviews labelled, labels since the live model's data, second looks, gold, waiting."""
+    """People's labels of a store: reviews labelled, of them since the last training took its data, second looks, gold."""
 
     reviews: int
     new: int
     blind: int
     gold: int
-    waiting: int
 
 
 def progress(store: Store, since: datetime | None = None) -> Progress:
@@ -334,7 +333,6 @@ def progress(store: Store, since: datetime | None = None) -> Progress:
         new.values("review").distinct().count(),
         Label.objects.filter(store=store, blind=True).values("review").distinct().count(),
         Review.objects.filter(store=store, gold=True).count(),
-        Judgement.objects.filter(store=store).filter(~Q(review__labels__field__in=["stars", "aspect"])).count(),
     )
 
 
@@ -354,8 +352,8 @@ def own_labels(review: Review, by: User, *, blind: bool = False) -> dict[str, ob
 
 
 def languages_of(store: Store) -> list[str]:
-    """Languages of the store's reviews with words."""
-    return sorted(readable(store).order_by().values_list("language", flat=True).distinct()[:60])
+    """Languages of the store's reviews that count."""
+    return sorted(set(StoreDay.objects.filter(store=store, n__gt=0).values_list("language", flat=True)) - {""})
 
 
 def gold_counts(store: Store) -> list[tuple[str, int]]:

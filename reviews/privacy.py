@@ -6,6 +6,7 @@ from collections.abc import Callable
 from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 from ecomai.models import Store
 from ecomai.privacy import Person
@@ -15,6 +16,11 @@ from reviews.reading import author_hash
 
 Progress = Callable[[int, int], None]
 CHUNK = 500
+NAMES = {
+    "reviews": lazy("reviews"), "labels": lazy("labels"), "unmasked_texts": lazy("unmasked texts"),
+    "import_files": lazy("uploaded files"), "replies": lazy("replies"), "import_issues": lazy("rows of import reports"),
+    "reviews_naming_the_person": lazy("reviews that name the person"),
+}  # fmt: skip
 
 
 def _regions(store: Store) -> tuple[str, ...]:

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from ecomai.models import Store, User
 from ml.aspects import ASPECTS
 from reviews import effective
-from reviews.filters import aspect_names
-from reviews.labelling import WORDS
+from reviews.filters import aspect_names, sentiment_names
+from reviews.labelling import WORDS, languages_of
 from reviews.models import Flag, Label, Opinion, Review, ReviewAction
+from reviews.models.review import UNDETERMINED
 from reviews.review_dataset import words
 
 
@@ -39,12 +41,31 @@ class AspectLine:
 
 @dataclass(frozen=True)
 class Bar:
-    """Probability of one number of stars; `at` and `width` in hundredths of the bar."""
+    """Probability of one number of stars; `width` in hundredths of the bar."""
 
     stars: int
     probability: float
-    at: float
     width: float
+
+
+@dataclass(frozen=True)
+class Said:
+    """A label with its values in words."""
+
+    label: Label
+    aspect_name: str
+    old: str
+    new: str
+
+
+def in_words(field: str, value: object) -> str:
+    """A label's value for people."""
+    if value is None:
+        return ""
+    if field == Label.Field.STARS:
+        return f"{value} ★"
+    named = {**sentiment_names(), "absent": _("not spoken of"), True: _("yes"), False: _("no")}
+    return str(named.get(value, value)) if field != Label.Field.LANGUAGE else str(value)
 
 
 def _spans(found: dict, length: int) -> list[tuple[int, int]]:
@@ -60,7 +81,7 @@ def pieces(review: Review, aspects: dict) -> list[Piece]:
         for key, found in aspects.items()
         for a, b in _spans(found, len(text))
     ]
-    cuts = sorted({0, len(text), *(a for a, *_ in spans), *(b for _a, b, *_ in spans)})
+    cuts = sorted({0, len(text), *(a for a, *_rest in spans), *(b for _a, b, *_rest in spans)})
     out = []
     for start, end in zip(cuts, cuts[1:], strict=False):
         over = [(key, polarity) for a, b, key, polarity in spans if a <= start and end <= b]
@@ -100,18 +121,15 @@ def aspect_lines(review: Review, aspects: dict) -> list[AspectLine]:
 
 
 def bars(stars: list[float] | None) -> list[Bar]:
-    """The probabilities of 1 to 5 stars as one stacked bar."""
-    at, out = 0.0, []
-    for number, probability in enumerate(stars or [], 1):
-        out.append(Bar(number, probability, round(at, 2), round(100 * probability, 2)))
-        at += 100 * probability
-    return out
+    """The probabilities of 5 to 1 stars."""
+    return [Bar(n, p, round(100 * p, 1)) for n, p in reversed(list(enumerate(stars or [], 1)))]
 
 
 def context(review: Review) -> dict:
     """Everything that the page of a review shows."""
     judgement = getattr(review, "judgement", None)
     aspects = judgement.aspects if judgement else {}
+    names = aspect_names()
     said = {}
     for row in Label.objects.filter(review=review, blind=False).exclude(field="aspect").order_by("made_at", "id"):
         said[row.field] = row.value
@@ -121,10 +139,14 @@ def context(review: Review) -> dict:
     return {
         "review": review, "judgement": judgement, "pieces": pieces(review, aspects), "said": said, "spam": spam,
         "aspect_lines": aspect_lines(review, aspects), "bars": bars(judgement.stars if judgement else None),
-        "flags": review.flags.select_related("decided_by").order_by("-kind", "id"),
-        "history": review.labels.select_related("by").order_by("-made_at", "-id")[:100],
+        "flags": sorted(review.flags.select_related("decided_by"), key=lambda f: (f.kind != Flag.Kind.SAFETY, f.pk)),
+        "history": [
+            Said(row, aspect_name=str(names.get(row.aspect, "")), old=in_words(row.field, row.old_value), new=in_words(row.field, row.value))
+            for row in review.labels.select_related("by").order_by("-made_at", "-id")[:100]
+        ],
         "actions": review.actions.select_related("by").order_by("-made_at", "-id")[:50],
-        "reasons": ReviewAction.Reason.choices,
+        "polarity_names": {**sentiment_names(), "absent": _("not spoken of")}, "reasons": ReviewAction.Reason.choices,
+        "hidden_because": dict(ReviewAction.Reason.choices).get(review.hidden_reason, review.hidden_reason),
         "effective_stars": None if review.stars is None else max(1, min(5, math.floor(review.stars + 0.5))),
     }  # fmt: skip
 
@@ -182,10 +204,5 @@ def _log(review: Review, kind: str, by: User, *, about: str = "", reason: str = 
 
 def label_languages(store: Store, review: Review) -> list[str]:
     """Languages to offer: the shop's, the ones its reviews are in, and this review's."""
-    known = (
-        Review.objects.filter(store=store).exclude(language="und").values_list("language", flat=True).distinct()[:30]
-    )
-    return sorted(
-        {*(code.split("-")[0] for code in [store.default_locale, *store.locales]), *known, review.language}
-        - {"und", ""}
-    )
+    own = {code.split("-")[0] for code in [store.default_locale, *store.locales]}
+    return sorted({*own, *languages_of(store), review.language} - {UNDETERMINED, ""})

@@ -53,7 +53,7 @@ def test_a_phone_is_found_with_and_without_its_country(store):
 
 def test_find_tells_counts_and_nothing_of_the_other_store(alice, as_user, eve):
     page = ask(as_user(alice), "find").content.decode()
-    assert "reviews written" in page and "Eve&#x27;s mug" not in page
+    assert "Reviews written" in page and "Eve&#x27;s mug" not in page
     assert "keeps nothing" in ask(as_user(alice), "find", who="nobody@example.com").content.decode()
     assert ask(as_user(alice), "find", who="  ").status_code == 422
 
