@@ -21,8 +21,9 @@ class Capability:
     - `base`: name of the setting that names the base model.
     - `trainer`: module that is run as a process, `python -m TRAINER RUN`; it keeps to the protocol of `ml.training`.
     - `config`: dataclass of the settings, checked when made; `defaults` differ from its own; `options` are offered first.
-    - `export`: function(run result, base folder, target) → agreement figures, in `ml.engines`, run as a process.
-    - `predict`: function(folder of a converted version, rows, progress) → a prediction (dict) a row, in order.
+    - `export`: function(base folder, result of the training, target) → figures of how the converted model agrees with
+      the trained one; in `ml.engines` it is run as a process. `agreement`: the least that they may be.
+    - `predict`: function(folder of a converted version, rows, check) → a prediction (dict) a row, in order.
     - `measure`: function(rows, the live version's predictions, the candidate's) → `ml.measures.Measured`.
     - `rescore`: function(store, or None for all that use the house version) → jobs to send; called after the live
       version changed.
@@ -40,6 +41,7 @@ class Capability:
     options: tuple[str, ...] = ()
     methods: tuple[str, ...] = ("lora", "adalora", "adapter", "full")
     export: str = ""
+    agreement: dict[str, float] = field(default_factory=dict)
     predict: str = ""
     measure: str = ""
     rescore: str = ""

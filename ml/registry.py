@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from ecomai.models import User
 from ml import sources
+from ml.capabilities import Capability, capability, load, names
 from ml.models import ModelVersion
 
 HOUSE = Path(__file__).parent / "house"
@@ -99,82 +100,87 @@ def _go_live(version: ModelVersion, *, reason: str, since: datetime) -> ModelVer
     return version
 
 
-def _metrics(adapter: Path) -> dict:
-    """What was measured when the adapter was trained; `base` is the model it fits."""
-    return json.loads((adapter / "metrics.json").read_text(encoding="utf-8"))
+def _told(card: Path) -> dict:
+    """What was measured when the house version was trained; `base` is the model it fits. Empty without a training."""
+    for name in ("metrics.json", "result.json"):
+        if (card / name).exists() and _weights(card) is not None:
+            return json.loads((card / name).read_text(encoding="utf-8"))
+    return {}
 
 
-def _adapter_hash(adapter: Path) -> str:
-    return hashlib.sha256((adapter / "adapter_model.safetensors").read_bytes()).hexdigest()[:12]
+def _weights(card: Path) -> Path | None:
+    names = ("adapter_model.safetensors", "weights.safetensors")
+    return next((card / name for name in names if (card / name).exists()), None)
 
 
-def _house_artefact(capability: str, adapter: Path | None, progress: sources.Progress) -> tuple[str, str, dict]:
-    """(label, path below MODELS_DIR, metrics) of the house version, merged and converted if it isn't yet."""
-    base = settings.GENERATOR
-    metrics = _metrics(adapter) if adapter else {}
-    if adapter is None or metrics["base"] != base:
+def _digest(weights: Path) -> str:
+    return hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
+
+
+def _house_artefact(found: Capability, card: Path, progress: sources.Progress) -> tuple[str, str, dict] | None:
+    """(label, path below MODELS_DIR, metrics) of the house version, merged and converted if it isn't yet; the plain base
+    where the shipped one doesn't fit and a plain base can do the work; else None."""
+    base = found.base_name
+    told, weights = _told(card), _weights(card)
+    if weights is None or told.get("base") != base:
+        if found.base != "GENERATOR":
+            return None
         return f"{base} (base)", str(sources.prepare(base, progress=progress).relative_to(settings.MODELS_DIR)), {}
-    digest = _adapter_hash(adapter)
-    target = settings.MODELS_DIR / "house" / f"{capability}-{digest}"
+    digest = _digest(weights)
+    target = settings.MODELS_DIR / "house" / f"{found.name}-{digest}"
     # Written last, after the check: without it a kill came in between.
     if not (target / "agreement.json").exists():
-        from ml.engines.causal_lora import merge
-        from ml.engines.convert import agreement
-
-        name = f"house {capability}"
+        name = f"house {found.name}"
         sources.prepare(base, progress=progress)
-        progress(sources.Step(name, "merge adapter", 0, 2, 0.0))
-        merged = target.with_name(target.name + ".merged")
-        merge(sources.hf_dir(base), adapter, merged)
-        progress(sources.Step(name, "convert", 1, 2, 0.0))
-        sources.convert(merged, target)
-        checked = agreement(merged, target, list(CHECK_PROMPTS))
-        if checked["logit_correlation"] < 0.95:
-            shutil.rmtree(target)
-            raise sources.ModelSourceError(
-                f"{name}: the converted model does not agree with the trained one: {checked}"
-            )
-        (target / "agreement.json").write_text(json.dumps(checked), encoding="utf-8")
-        shutil.rmtree(merged)
-        progress(sources.Step(name, "convert", 2, 2, 0.0))
-    metrics["agreement"] = json.loads((target / "agreement.json").read_text(encoding="utf-8"))
-    return f"house-{capability}-{digest}", str(target.relative_to(settings.MODELS_DIR)), metrics
-
-
-CHECK_PROMPTS = (
-    "### facts\ntitle: Stoneware mug\nMaterial: stoneware\nVolume: 300 ml\n### google_rsa.headline | en | neutral",
-    "### facts\ntitle: Leinenkissen\nMaterial: Leinen\nFarbe: Grau\n### meta.headline | de | friendly",
-    "### facts\ntitle: 保温杯\n材质: 不锈钢\n容量: 500 ml\n### seo.title | zh-Hans | neutral",
-)
+        progress(sources.Step(name, "convert", 0, 1, 0.0))
+        fresh = target.with_name(target.name + ".new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        checked = load(found.export)(sources.hf_dir(base), card, fresh)
+        for figure, least in found.agreement.items():
+            if checked.get(figure, 0.0) < least:
+                shutil.rmtree(fresh)
+                raise sources.ModelSourceError(
+                    f"{name}: the converted model does not agree with the trained one: {checked}"
+                )
+        (fresh / "agreement.json").write_text(json.dumps(checked), encoding="utf-8")
+        sources.swap_in(fresh, target)
+        progress(sources.Step(name, "convert", 1, 1, 0.0))
+    told["agreement"] = json.loads((target / "agreement.json").read_text(encoding="utf-8"))
+    return f"house-{found.name}-{digest}", str(target.relative_to(settings.MODELS_DIR)), told
 
 
 def register_house(progress: sources.Progress = lambda step: None) -> list[ModelVersion]:
-    """Register the shipped adapters as house versions and make them live; the plain base where none is shipped.
+    """Register the shipped house versions and make them live; the plain base where none is shipped and it can serve.
 
-    An adapter fits one base: with another GENERATOR the plain base is registered. Idempotent. A house version of the
-    same base that a person promoted by hand stays live.
+    A house version fits one base: with another GENERATOR the plain base is registered. Idempotent. A house version of
+    the same base that a person promoted by hand stays live.
     """
-    if settings.GENERATOR_BACKEND != "local":
-        return []
     out = []
     for card in sorted(HOUSE.iterdir()):
-        if not card.is_dir() or card.name.startswith((".", "_")):
+        if not card.is_dir() or card.name not in names():
             continue
-        capability = card.name
-        adapter = card if (card / "metrics.json").exists() else None
-        label, path, metrics = _house_artefact(capability, adapter, progress)
-        existing = ModelVersion.objects.filter(capability=capability, store=None, label=label).first()
+        found = capability(card.name)
+        if found.base == "GENERATOR" and settings.GENERATOR_BACKEND != "local":
+            continue
+        artefact = _house_artefact(found, card, progress)
+        if artefact is None:
+            continue
+        label, path, metrics = artefact
+        trained = str(card) if metrics else ""
+        existing = ModelVersion.objects.filter(capability=found.name, store=None, label=label).first()
         if existing is None:
             version = new_version(
-                capability=capability, store_id=None, base=settings.GENERATOR,
-                method="lora" if metrics else "base", label=label,
+                capability=found.name, store_id=None, base=found.base_name,
+                method=str(metrics.get("config", {}).get("method", "lora")) if metrics else "base", label=label,
                 data_hash=str(metrics.get("data_hash", "")), config=metrics.get("config", {}),
             )  # fmt: skip
+            ModelVersion.objects.filter(pk=version.pk).update(trained=trained)
             mark_ready(version, path=path, metrics=metrics)
             out.append(promote(version, reason="shipped with the app"))
         else:
-            ModelVersion.objects.filter(pk=existing.pk).update(path=path)
-            now = live(capability)
-            fits = now is not None and now.base == settings.GENERATOR
+            ModelVersion.objects.filter(pk=existing.pk).update(path=path, trained=trained)
+            now = live(found.name)
+            fits = now is not None and now.base == found.base_name
             out.append(now if fits else promote(existing, reason="shipped with the app"))
     return out

@@ -21,6 +21,7 @@ class ProductsConfig(AppConfig):
                 options=("epochs", "learning_rate", "rank", "alpha", "max_tokens", "patience"),
                 methods=("lora",),
                 export="ml.engines.causal_run.export",
+                agreement={"logit_correlation": 0.95},
                 predict="ml.predictions.completions",
                 measure="ml.measures.completions",
                 new_labels="products.copy_dataset.new_labels",

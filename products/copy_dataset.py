@@ -8,12 +8,16 @@ import csv
 import hashlib
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
+from ecomai.models import Store
 from products.channels import HOUSE_LIMITS
 from products.copy_prompts import Facts, Order, prefix, suffix
+from products.models import AdAsset
 
 PAIRS = Path(__file__).resolve().parent.parent / "ml" / "house" / "copy" / "pairs"
 SPLITS = ("train", "heldout")
@@ -77,3 +81,41 @@ def build(semipqa_folder: Path | None = None, semipqa_rows: int = 600) -> tuple[
     for row in train + heldout:
         digest.update(json.dumps(row, ensure_ascii=False, sort_keys=True).encode())
     return train, heldout, digest.hexdigest()
+
+
+def _draw(key: str) -> float:
+    return int(hashlib.sha256(f"copy:{key}".encode()).hexdigest()[:13], 16) / 16**13
+
+
+def for_store(store: Store | None) -> dict[str, list[dict]]:
+    """{"train", "valid", "test"} rows {"id", "language", "prefix", "completions"}: our own pairs, and of a store the
+    texts that its people approved. A product is in one part alone, always the same."""
+    from products.copywriting import facts_of
+
+    parts: dict[str, list[dict]] = {"train": [], "valid": [], "test": []}
+    for split, part in (("train", "train"), ("heldout", "valid"), ("test", "test")):
+        for at, row in enumerate(products(split)):
+            parts[part].append({"id": f"{split}-{at}", "language": row["locale"], **example(row)})
+    if store is None:
+        return parts
+    approved = AdAsset.objects.filter(store=store, status=AdAsset.Status.APPROVED).exclude(text="")
+    found: dict[tuple[int, str], list[AdAsset]] = defaultdict(list)
+    for asset in approved.select_related("product__brand", "product__category").order_by("id"):
+        found[asset.product_id, asset.locale].append(asset)
+    for (product, locale), assets in found.items():
+        draw = _draw(f"{store.pk}:{product}")
+        part = "test" if draw < 0.1 else "valid" if draw < 0.2 else "train"
+        parts[part].append({
+            "id": f"p{product}", "language": locale, "prefix": prefix(facts_of(assets[0].product)),
+            "completions": [
+                [suffix(Order(a.field, locale, a.tone, a.angle, HOUSE_LIMITS.get(a.field, len(a.text)))), a.text]
+                for a in assets
+            ],
+        })  # fmt: skip
+    return parts
+
+
+def new_labels(store: Store, since: datetime | None = None) -> int:
+    """How many texts were approved after that time (in all for None)."""
+    rows = AdAsset.objects.filter(store=store, status=AdAsset.Status.APPROVED)
+    return (rows.filter(decided_at__gt=since) if since else rows).count()

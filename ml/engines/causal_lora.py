@@ -111,6 +111,15 @@ class CompletionModel:
             if p.requires_grad
         }
 
+    def start_from(self, adapter: Path) -> None:
+        """Take the weights of an earlier adapter. Raises ValueError when its shape is another."""
+        own = self.model.state_dict()
+        for name, value in load_file(adapter / "adapter_model.safetensors").items():
+            key = name.replace(".weight", ".default.weight")
+            if key not in own or own[key].shape != value.shape:
+                raise ValueError(f"the adapter to start from has another rank or other layers ({name}); start from the base")
+            own[key].copy_(value.float())
+
     def load_adapter_state(self, state: dict[str, torch.Tensor]) -> None:
         own = dict(self.model.named_parameters())
         for name, value in state.items():
@@ -183,12 +192,14 @@ def train(
     resume: bool = True,
     progress: Progress = lambda event: None,
     cancelled: Callable[[], bool] = lambda: False,
+    init_from: Path | None = None,
 ) -> TrainResult:
     """Train an adapter into `out/adapter`, keeping the weights of the epoch with the least held-out loss.
 
     Checkpoints lie in `out/checkpoint`; with `resume` an interrupted run goes on from there and ends with the same
-    weights as one that was never interrupted (one of other data or settings starts anew). Events go to `progress`
-    and, a JSON line each, to `out/log.jsonl`. Raises TrainingCancelled.
+    weights as one that was never interrupted (one of other data or settings starts anew). `init_from` is the adapter
+    of an earlier training to start from, of the same rank. Events go to `progress` and, a JSON line each, to
+    `out/log.jsonl`. Raises TrainingCancelled, ValueError for an adapter of another shape.
     """
     out.mkdir(parents=True, exist_ok=True)
     fingerprint = _fingerprint(config, examples, heldout)
@@ -201,6 +212,8 @@ def train(
     random.seed(config.seed)
     torch.manual_seed(config.seed)
     model = CompletionModel(base_dir, config)
+    if init_from is not None:
+        model.start_from(init_from)
     optimizer = torch.optim.AdamW(
         model.trainable, lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98)
     )
