@@ -43,6 +43,11 @@ def number(value: float | None, digits: int = 0) -> str:
     return format_decimal(value, "#,##0" + ("." + "0" * digits if digits else ""), locale=locale())
 
 
+def signed(value: float, digits: int = 0, unit: str = "") -> str:
+    """A change with its sign, minus written as a minus."""
+    return f"{value:+.{digits}f}{unit}".replace("-", "−")
+
+
 def compact(value: int) -> str:
     """12,345 as 12K, for the axis of a chart."""
     return format_compact_decimal(value, locale=locale()) if value >= 10_000 else number(value)
@@ -96,7 +101,7 @@ class Card:
 
 
 def _points(change: Change) -> str:
-    return _("%(n)s points") % {"n": f"{100 * (change.difference or 0):+.1f}"}
+    return _("%(n)s points") % {"n": signed(100 * (change.difference or 0), 1)}
 
 
 def _tone(change: Change, worse_up: bool, at_least: float) -> str:
@@ -117,9 +122,9 @@ def cards(filters: Filters, summary: Summary) -> list[Card]:
     )  # fmt: skip
     found = [
         Card(_("Reviews"), number(now.n), _("%(n)s with a rating") % {"n": number(now.rated)},
-             f"{volume.ratio:+.0%}" if volume.ratio is not None else "", "", filters.query()),
+             signed(100 * volume.ratio, 0, "%") if volume.ratio is not None else "", "", filters.query()),
         Card(_("Average rating"), number(rating.now, 2), note,
-             f"{rating.difference:+.2f}" if rating.difference is not None else "", _tone(rating, False, 0.005), filters.query()),
+             signed(rating.difference, 2) if rating.difference is not None else "", _tone(rating, False, 0.005), filters.query()),
         Card(_("Positive"), percent(positive.now), _("%(n)s reviews") % {"n": number(now.positive)},
              _points(positive) if positive.difference is not None else "", _tone(positive, False, 0.0005),
              filters.query(sentiment="positive")),
@@ -130,12 +135,12 @@ def cards(filters: Filters, summary: Summary) -> list[Card]:
     safety, flagged = summary.safety, summary.flagged
     found.append(
         Card(_("Safety reports"), number(now.safety), _("look at these first") if now.safety else _("nothing reported"),
-             f"{safety.difference:+.0f}" if safety.difference is not None else "", _tone(safety, True, 0.5),
+             signed(safety.difference) if safety.difference is not None else "", _tone(safety, True, 0.5),
              filters.query(flag="safety_urgent"))
     )  # fmt: skip
     found.append(
         Card(_("Flagged"), number(now.flagged), _("with a reason to look twice"),
-             f"{flagged.difference:+.0f}" if flagged.difference is not None else "", "", filters.query(flag="any"))
+             signed(flagged.difference) if flagged.difference is not None else "", "", filters.query(flag="any"))
     )  # fmt: skip
     return found
 

@@ -40,7 +40,7 @@ def flag_name(kind: str) -> str:
 @register.filter
 def points(difference: float | None) -> str:
     """A change of a share in percentage points."""
-    return "" if difference is None else f"{100 * difference:+.0f}"
+    return "" if difference is None else presentation.signed(100 * difference)
 
 
 @register.filter
