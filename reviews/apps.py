@@ -22,6 +22,16 @@ class ReviewsConfig(AppConfig):
                 new_labels="reviews.review_dataset.new_labels",
             )  # fmt: skip
         )
+        register(
+            Capability(
+                "replies", "Replies", "reviews.reply_dataset.for_store", base="GENERATOR",
+                trainer="ml.engines.causal_run", config="ml.configs.LoraTrainConfig",
+                options=("epochs", "learning_rate", "rank", "alpha", "max_tokens", "patience"), methods=("lora",),
+                export="ml.engines.causal_run.export", agreement={"logit_correlation": 0.95},
+                predict="ml.predictions.completions", measure="ml.measures.completions",
+                new_labels="reviews.reply_dataset.new_labels",
+            )  # fmt: skip
+        )
 
         from ecomai import privacy as people
         from reviews import privacy

@@ -190,8 +190,8 @@ def _post_label(request, order: str) -> str:
             labelling.label(review=found, by=request.user, field=field, aspect=aspect, value=value or None, blind=blind)
         except labelling.BadLabel as problem:
             return str(problem)
-        # Stars end a review; an aspect, the language or spam leave it open for more.
-        if field != "stars":
+        # Stars or spam end a review; an aspect or the language leave it open for more.
+        if field not in ("stars", "spam"):
             request.session["label-again"] = found.pk
         else:
             labelling.release(request.store, request.user, found.pk)

@@ -18,7 +18,7 @@ from django.utils import timezone
 from ecomai.models import Store, User
 from ml.aspects import ASPECTS, POLARITIES
 from reviews import effective
-from reviews.models import Flag, Label, LabelClaim, Opinion, Review, StoreDay
+from reviews.models import CountedReview, Flag, Label, LabelClaim, Opinion, Review, StoreDay
 from reviews.models.review import UNDETERMINED
 
 CLAIM = timedelta(minutes=10)
@@ -158,10 +158,11 @@ def labelled(*, blind: bool = False) -> Exists:
 
 
 def readable(store: Store) -> QuerySet[Review]:
-    """Reviews that a label would teach something: with words, shown, no copy of another."""
-    return Review.objects.filter(
-        store=store, rating_only=False, status=Review.Status.PUBLISHED, duplicate_of=None
-    ).exclude(text="", title="")
+    """Reviews that a label would teach something: with words, no copy of another, and counted (so neither hidden nor
+    called spam)."""
+    counted = CountedReview.objects.filter(review_id=OuterRef("pk"))
+    rows = Review.objects.filter(Exists(counted), store=store, rating_only=False, duplicate_of=None)
+    return rows.exclude(text="", title="")
 
 
 def queue(store: Store, *, order: str = "uncertain", language: str = "", by: User | None = None) -> QuerySet[Review]:

@@ -1,9 +1,11 @@
 """People's labels: they win, nothing is overwritten, two people look apart, gold never trains."""
 
 import math
+import threading
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from reviews import effective, labelling, review_dataset
@@ -97,6 +99,37 @@ def test_the_queue_shows_the_least_sure_first_and_nothing_twice(store, other_sto
     assert labelling.claim(store, bob, order="uncertain", skip=[sure.pk]) == unsure
     labelling.label(review=unsure, by=alice, field="stars", value=1)
     assert list(labelling.queue(store, by=bob)) == [sure]
+
+
+def test_what_is_called_spam_leaves_the_queue_until_that_is_undone(store, bob, as_user):
+    spam, other = make_review(store, "buy followers"), make_review(store, "a real one")
+    judge(spam, uncertainty=0.9)
+    judge(other, uncertainty=0.2)
+    client = as_user(bob)
+    say = {"order": "uncertain", "review": spam.pk}
+    page = client.post("/s/alice/reviews/labels/", {**say, "what": "spam", "value": "true"}, follow=True)
+    assert "a real one" in page.content.decode() and list(labelling.queue(store, by=bob)) == [other]
+    client.post("/s/alice/reviews/labels/", {**say, "step": "undo"})
+    assert list(labelling.queue(store, by=bob)) == [spam, other]
+
+
+def test_two_people_at_once_never_get_the_same_review(transactional_db, store, alice, bob):
+    for n in range(6):
+        judge(make_review(store, f"text {n}"), uncertainty=n / 10)
+    got: dict[int, set[int]] = {}
+
+    def work(person):
+        try:
+            got[person.pk] = {labelling.claim(store, person, order="uncertain").pk for _ in range(3)}
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work, args=(person,)) for person in (alice, bob)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [len(ids) for ids in got.values()] == [1, 1] and not set.intersection(*got.values())
 
 
 def test_a_second_look_is_another_persons_changes_nothing_and_is_measured(store, alice, bob):

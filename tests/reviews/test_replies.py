@@ -9,7 +9,7 @@ from django.conf import settings
 from ecomai.models import Job
 from ml import registry, sources
 from ml.generation import Candidate, Generation, ModelRef
-from reviews import replies, tasks
+from reviews import replies, reply_dataset, tasks
 from reviews.models import Reply, ReviewSettings
 from reviews.replies import Part
 from reviews.reply_prompts import EXAMPLES, first_sentence, prefix, refusal, suffix
@@ -162,3 +162,23 @@ def test_an_order_whose_job_failed_leaves_an_empty_editor(store, bob, as_user):
     assert "no model" in page and 'name="text"' in page
     assert client.post(f"/s/alice/reviews/{review.pk}/reply/", {"step": "save", "text": "Mine"}).status_code == 302
     assert Reply.objects.get().machine_text == ""
+
+
+def test_approved_replies_train_sentence_by_sentence(store, alice):
+    ReviewSettings.objects.create(store=store, signature="Your shop")
+    for n in range(30):
+        review = make_review(store, f"The zip number {n} broke.", rating="1")
+        judge(review, stars=(0.8, 0.1, 0.05, 0.03, 0.02), quality=-1)
+        text = "Thanks for writing. We are sorry that the zip broke.\n\nYour shop"
+        Reply.objects.create(store=store, review=review, text=text, language="en", status="approved")
+    draft = make_review(store, "Draft only")
+    Reply.objects.create(store=store, review=draft, text="Thank you.", language="en")
+    silent = make_review(store, "No consent", consent=False)
+    Reply.objects.create(store=store, review=silent, text="Thank you.", language="en", status="sent")
+    parts = reply_dataset.for_store(store)
+    rows = [row for part in parts.values() for row in part]
+    assert len(rows) == 60 and all(parts.values()) and reply_dataset.for_store(None)["train"] == []
+    row = next(row for row in rows if row["id"].endswith("negative"))
+    (pair,) = row["completions"]
+    assert pair[0].startswith('Review: "The zip number') and pair[1] == " We are sorry that the zip broke."
+    assert reply_dataset.new_labels(store) == 31
