@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 
 from django.db import transaction
 from django.db.models import Q
@@ -162,5 +163,5 @@ def _delete_files(runs: list[ReviewImport]) -> int:
     for run in runs:
         storage, name = run.file.storage, run.file.name
         ReviewImport.objects.filter(pk=run.pk).update(file="")
-        transaction.on_commit(lambda storage=storage, name=name: storage.delete(name))
+        transaction.on_commit(partial(storage.delete, name))
     return len(runs)

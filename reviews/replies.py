@@ -121,7 +121,8 @@ def compose(
 ) -> Draft:
     """A draft from sampled sentences: what a rule refuses is thrown away, the rest ranked by how close it stands to the
     evidence (cosine of the encoder) less half of how improbable the model finds it (mean log-probability a token)."""
-    draft, found = Draft(), {}
+    draft = Draft()
+    found: dict[Part, str] = {}
     for number in range(rounds):
         lacking = [part for part in parts if part not in found]
         if not lacking:

@@ -27,7 +27,8 @@ def _kind(sentence: str, language: str) -> str:
 def _completions(reply: Reply, signature: str) -> dict[str, list[list[str]]]:
     """Kind → [suffix, sentence]: a sentence answers the part of its kind whose words it shares most."""
     text = reply.text.strip().removesuffix(signature).strip() if signature else reply.text.strip()
-    parts, found = parts_of(reply.review), {}
+    parts = parts_of(reply.review)
+    found: dict[str, list[list[str]]] = {}
     for match in SENTENCE.finditer(text):
         sentence = " ".join(match[0].split())
         kind = _kind(sentence, reply.language)

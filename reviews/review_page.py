@@ -64,7 +64,7 @@ def in_words(field: str, value: object) -> str:
         return ""
     if field == Label.Field.STARS:
         return f"{value} ★"
-    named = {**sentiment_names(), "absent": _("not spoken of"), True: _("yes"), False: _("no")}
+    named: dict = {**sentiment_names(), "absent": _("not spoken of"), True: _("yes"), False: _("no")}
     return str(named.get(value, value)) if field != Label.Field.LANGUAGE else str(value)
 
 

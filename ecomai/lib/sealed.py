@@ -29,7 +29,7 @@ def seal(data: bytes, purpose: str) -> bytes:
     return _fernet(purpose).encrypt(data)
 
 
-def unseal(data: bytes, purpose: str) -> bytes:
+def unseal(data: bytes | memoryview, purpose: str) -> bytes:
     """Raises CannotOpen."""
     try:
         return _fernet(purpose).decrypt(bytes(data))
