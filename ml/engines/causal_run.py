@@ -17,7 +17,6 @@ from ml.configs import LoraTrainConfig
 from ml.engines.causal_lora import TrainingCancelled, _replace, merge, read_examples, train
 from ml.engines.convert import agreement, convert_int8
 
-
 CHECK_PROMPTS = (
     "### facts\ntitle: Stoneware mug\nMaterial: stoneware\nVolume: 300 ml\n### google_rsa.headline | en | neutral",
     "### facts\ntitle: Leinenkissen\nMaterial: Leinen\nFarbe: Grau\n### meta.headline | de | friendly",
