@@ -1,5 +1,6 @@
 """What the base layout needs on every page: the store, the user's other stores, the side navigation."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.http import HttpRequest
@@ -16,12 +17,22 @@ class Item:
     url: str
     icon: str
     current: bool
+    badge: int = 0
 
 
 @dataclass(frozen=True)
 class Group:
     title: str
     items: list[Item]
+
+
+# URL name → how many things wait behind that entry; an app registers its own.
+_badges: dict[str, Callable[[Store], int]] = {}
+
+
+def register_badge(name: str, count: Callable[[Store], int]) -> None:
+    """Show `count(store)` beside the entry of that URL name."""
+    _badges[name] = count
 
 
 def _groups(store: Store, can: set[str], path: str) -> list[Group]:
@@ -42,6 +53,8 @@ def _groups(store: Store, can: set[str], path: str) -> list[Group]:
             [
                 (_("Dashboard"), "reviews:dashboard", "chart", "reviews.view"),
                 (_("All reviews"), "reviews:reviews", "reviews", "reviews.view"),
+                (_("Topics"), "reviews:topics", "categories", "reviews.view"),
+                (_("Alerts"), "reviews:alerts", "mail", "reviews.view"),
                 (_("Labels"), "reviews:labels", "edit", "reviews.label"),
             ],
         ),
@@ -58,6 +71,7 @@ def _groups(store: Store, can: set[str], path: str) -> list[Group]:
                 (_("Settings"), "store_settings", "settings", "store.manage"),
                 (_("Members"), "members", "members", "members.view"),
                 (_("API keys"), "api_keys", "keys", "keys.manage"),
+                (_("Webhooks"), "webhooks", "globe", "keys.manage"),
                 (_("Privacy"), "privacy", "person", "privacy.manage"),
             ],
         ),
@@ -69,7 +83,8 @@ def _groups(store: Store, can: set[str], path: str) -> list[Group]:
         for text, name, icon, permission in entries:
             if permission in can:
                 url = reverse(name, args=[store.slug])
-                items.append(Item(text, url, icon, path == url if url == home else path.startswith(url)))
+                badge = _badges[name](store) if name in _badges else 0
+                items.append(Item(text, url, icon, path == url if url == home else path.startswith(url), badge))
         if items:
             groups.append(Group(title, items))
     return groups

@@ -5,7 +5,7 @@ from celery import current_app, shared_task
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
-from ecomai import jobs, privacy
+from ecomai import jobs, privacy, webhooks
 from ecomai.models import Job
 from ecomai.privacy_models import PrivacyRequest
 
@@ -50,3 +50,9 @@ def privacy_request(job_id: int) -> None:
 def settle_privacy() -> None:
     """Delete exports that expired, and whom a failed request meant."""
     privacy.settle()
+
+
+@shared_task(name="ecomai.tasks.send_webhooks", expires=15)
+def send_webhooks() -> int:
+    """Send the webhooks that are due."""
+    return webhooks.send_due()

@@ -37,3 +37,8 @@ class ReviewsConfig(AppConfig):
         from reviews import privacy
 
         people.register("reviews", title="Reviews", find=privacy.find, export=privacy.export, erase=privacy.erase, names=privacy.NAMES)
+
+        from ecomai import navigation
+        from reviews import alerts
+
+        navigation.register_badge("reviews:alerts", alerts.open_count)

@@ -6,4 +6,6 @@ app_name = "reviews"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("reviews.label_urls")),
     path("", include("reviews.dashboard_urls")),
+    path("", include("reviews.alert_urls")),
+    path("", include("reviews.topic_urls")),
 ]

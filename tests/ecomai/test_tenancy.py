@@ -45,9 +45,34 @@ OBJECTS = {
     "copy/assets/<int:pk>/check/": "asset",
     "copy/assets/<int:pk>/decide/": "asset", "copy/assets/<int:pk>/rewrite/": "asset", "copy/assets/<int:pk>/use/": "asset",
     "products/<str:ref>/": "product",
+    "reviews/alerts/<int:pk>/": "alert", "reviews/alerts/<int:pk>/acknowledge/": "alert", "reviews/alerts/<int:pk>/mute/": "alert",
+    "reviews/alerts/mutes/<int:pk>/end/": "alert_mute", "reviews/topics/<int:pk>/": "topic",
+    "reviews/topics/<int:pk>/rename/": "topic", "reviews/topics/other/<int:pk>/": "topic_set",
+    "webhooks/<int:pk>/change/": "webhook", "webhooks/deliveries/<int:pk>/": "delivery",
+    "webhooks/deliveries/<int:pk>/resend/": "delivery",
     "reviews/<int:pk>/": "review", "reviews/<int:pk>/label/": "review", "reviews/<int:pk>/visibility/": "review",
     "reviews/<int:pk>/reply/": "review", "reviews/flags/<int:pk>/": "flag", "privacy/<int:pk>/archive.zip": "privacy",
 }  # fmt: skip
+
+
+def _alerts_topics_webhooks(store) -> dict:
+    from datetime import UTC, datetime
+
+    from ecomai import webhooks
+    from ecomai.models import WebhookDelivery
+    from reviews.models import Alert, AlertMute, Topic, TopicSet
+
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    group = TopicSet.objects.create(store=store, language="en", model_label="m", inputs_hash="0")
+    endpoint, _secret = webhooks.create(store=store, url="https://their.example/hook", events=["webhook.test"])
+    webhooks.emit(store, "webhook.test", {"message": "secret"})
+    return {
+        "alert": Alert.objects.create(store=store, kind="volume", severity="warning", window_start=at, window_end=at, observed=12, expected=3, formula="Poisson").pk,
+        "alert_mute": AlertMute.objects.create(store=store, kind="volume", until=datetime(2099, 1, 1, tzinfo=UTC)).pk,
+        "topic_set": group.pk,
+        "topic": Topic.objects.create(store=store, group=group, name="secret", centroid=[0.1] * 384, model_label="m").pk,
+        "webhook": endpoint.pk, "delivery": WebhookDelivery.objects.get(store=store).pk,
+    }  # fmt: skip
 
 
 @pytest.fixture
@@ -66,9 +91,10 @@ def theirs(other_store, charlie, settings, tmp_path):
     from django.utils.timezone import now, timedelta
 
     review = make_review(other_store, "Their secret review")
+    extra = _alerts_topics_webhooks(other_store)
     run = catalogue_import.open_run(store=other_store, file=File(upload("Handle,Title\na,A\n")), filename="a.csv")
     return {
-        "product": product.pk, "variant": product.variants.get().pk, "copy": copy.pk, "asset": asset.pk, "import": run.pk,
+        **extra, "product": product.pk, "variant": product.variants.get().pk, "copy": copy.pk, "asset": asset.pk, "import": run.pk,
         "category": Category.objects.create(store=other_store, name="C", path="C").pk,
         "review": review.pk, "flag": Flag.objects.create(store=other_store, review=review, kind="spam_link", reason="x").pk,
         "privacy": PrivacyRequest.objects.create(store=other_store, kind="export", fingerprint="f").pk,
