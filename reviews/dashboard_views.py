@@ -53,7 +53,7 @@ def reviews(request: HttpRequest) -> HttpResponse:
     sort = request.GET.get("sort", "")
     sort = sort if sort in review_search.SORTS else "newest"
     page = review_search.page(filters, sort=sort, cursor=request.GET.get("cursor", ""))
-    count, more = review_search.count(filters)
+    count, more = review_search.count(filters, page)
     context = {
         "filters": filters, "page": page, "rows": [presentation.row(review, filters.q) for review in page.items],
         "count": count, "more": more, "sort": sort, "period": presentation.day_range(filters.start, filters.end),

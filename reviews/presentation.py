@@ -187,8 +187,9 @@ def words(review: Review) -> str:
 
 
 def _marks(review: Review, judgement: Judgement | None) -> list[tuple[int, int, str, str]]:
-    """(start, end, tone, title) of evidence, in order, without overlaps; an opinion that no longer counts has none."""
-    if judgement is None or judgement.inputs_hash == "":
+    """(start, end, tone, title) of evidence, in order, without overlaps; an opinion that no longer counts has none, nor
+    has a text that its author has changed since it was read."""
+    if judgement is None or (review.edited_at and review.edited_at > judgement.made_at):
         return []
     names = aspect_names()
     tones = {o.aspect: POLARITY_NAMES[o.polarity] for o in review.opinions.all()}

@@ -75,8 +75,11 @@ def find(filters: Filters, *, sort: str = "newest") -> QuerySet[Review]:
     return found
 
 
-def count(filters: Filters) -> tuple[int, bool]:
-    """(how many reviews, whether there are more): exact from the sums where they know it, else counted up to a cap."""
+def count(filters: Filters, page: "Page | None" = None) -> tuple[int, bool]:
+    """(how many reviews, whether there are more): exact from the sums where they know it, else counted up to a cap.
+    A `page` that is the only one has been counted already."""
+    if page is not None and not page.next and not page.previous:
+        return len(page.items), False
     f = filters
     narrowed = [
         name
