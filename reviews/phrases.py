@@ -63,7 +63,7 @@ def words(text: str, language: str) -> list[str]:
     by changes of script, long Thai runs as overlapping fours of characters; others by letters."""
     code = base(language)
     stop = STOP.get(code, frozenset())
-    return [word for word in _words(text.casefold(), code) if word not in stop and not word.isdecimal()]
+    return [word for word in _words(text.lower(), code) if word not in stop and not word.isdecimal()]
 
 
 def _words(text: str, code: str) -> Iterable[str]:

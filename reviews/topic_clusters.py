@@ -63,7 +63,7 @@ def _terms(text: str, language: str) -> set[str]:
     """Words, and two or three words that stand beside one another in the text."""
     single = words(text, language)
     joint = "" if base(language) in UNSPACED else " "
-    folded = text.casefold()
+    folded = text.lower()
     out = set(single)
     for size in (2, 3):
         for i in range(len(single) - size + 1):
@@ -111,7 +111,7 @@ def name(clusters: Sequence[Sequence[str]], language: str, everything: Sequence[
 def _as_written(term: str, texts: Sequence[str]) -> str:
     """The term as most texts write it."""
     forms = Counter(
-        text[at : at + len(term)] for text in texts if (at := text.casefold().find(term)) >= 0 and len(text.casefold()) == len(text)
+        text[at : at + len(term)] for text in texts if (at := text.lower().find(term)) >= 0 and len(text.lower()) == len(text)
     )  # fmt: skip
     return forms.most_common(1)[0][0] if forms else term
 

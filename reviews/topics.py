@@ -136,7 +136,7 @@ def find(store: Store, product: Product | None, language: str) -> TopicSet:
     key = hashlib.sha256(
         repr((PARAMS, label, [(r.review_id, r.start, r.end, r.polarity) for r in rows], parts)).encode()
     ).hexdigest()
-    vectors = np.array([row.vector.to_list() for row in rows], np.float32).reshape(len(rows), encoder.DIMENSIONS)
+    vectors = np.array([row.vector for row in rows], np.float32).reshape(len(rows), encoder.DIMENSIONS)
     clusters = topic_clusters.cluster(vectors, [row.review_id for row in rows], smallest=SMALLEST)
     names = topic_clusters.name([[parts[i] for i in members] for members in clusters], language, parts)
     with transaction.atomic():
@@ -169,7 +169,7 @@ def _write(group: TopicSet, rows: Sequence[Phrase], vectors: np.ndarray, cluster
     reviews = [{rows[i].review_id for i in members} for members in clusters]
     matched = topic_clusters.match(
         centroids, reviews,
-        [np.array(t.centroid.to_list(), np.float32) if t.model_label == label else None for t in old],
+        [np.array(t.centroid, np.float32) if t.model_label == label else None for t in old],
         [held[t.pk] for t in old],
     )  # fmt: skip
     TopicReview.objects.filter(topic__in=old).delete()
