@@ -99,23 +99,25 @@ def time_chart(
     )
     lines = []
     for line in series:
-        for run in _runs([None if v is None else b for v, b in zip(line.values, line.bands, strict=True)]):
-            upper = " ".join(f"{x(i):.1f},{y(line.bands[i][1]):.1f}" for i in run)
-            lower = " ".join(f"{x(i):.1f},{y(line.bands[i][0]):.1f}" for i in reversed(run))
+        known = {i: value for i, value in enumerate(line.values) if value is not None}
+        bands = {i: band for i, band in enumerate(line.bands) if band is not None and i in known}
+        for run in _runs([bands.get(i) for i in range(len(buckets))]):
+            upper = " ".join(f"{x(i):.1f},{y(bands[i][1]):.1f}" for i in run)
+            lower = " ".join(f"{x(i):.1f},{y(bands[i][0]):.1f}" for i in reversed(run))
             if len(run) == 1:  # a lone point has an upright bar for its band
                 lines.append(
                     format_html('<line class="c-whisker c-{}" x1="{}" x2="{}" y1="{}" y2="{}"/>', line.tone, f"{x(run[0]):.1f}",
-                                f"{x(run[0]):.1f}", f"{y(line.bands[run[0]][0]):.1f}", f"{y(line.bands[run[0]][1]):.1f}")
+                                f"{x(run[0]):.1f}", f"{y(bands[run[0]][0]):.1f}", f"{y(bands[run[0]][1]):.1f}")
                 )  # fmt: skip
             else:
                 lines.append(format_html('<polygon class="c-band c-{}" points="{} {}"/>', line.tone, upper, lower))
         for run in _runs(line.values):
-            points = " ".join(f"{x(i):.1f},{y(line.values[i]):.1f}" for i in run)
+            points = " ".join(f"{x(i):.1f},{y(known[i]):.1f}" for i in run)
             lines.append(format_html('<polyline class="c-line c-{}" points="{}"/>', line.tone, points))
             if len(buckets) <= 40:
                 lines += [
                     format_html('<circle class="c-dot c-{}" cx="{}" cy="{}" r="2.5"/>', line.tone, f"{x(i):.1f}",
-                                f"{y(line.values[i]):.1f}")
+                                f"{y(known[i]):.1f}")
                     for i in run
                 ]  # fmt: skip
     every = max(1, -(-len(buckets) * 62 // plot_w))

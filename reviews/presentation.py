@@ -243,7 +243,7 @@ def row(review: Review, q: str = "") -> Row:
     offset = len(review.title) + 1 if review.title else 0
     in_text = [(a - offset, b - offset, tone, title) for a, b, tone, title in marks if b > offset]
     shown = review.text if len(review.text) <= SHOWN else review.text[:SHOWN].rstrip() + "…"
-    said = {label.field: label for label in review.said}
+    said = {label.field: label for label in getattr(review, "said")}  # noqa: B009 - made by the prefetch
     person = said.get(Label.Field.STARS)
     chips = [
         Chip(o.aspect, names.get(o.aspect, o.aspect), POLARITY_NAMES[o.polarity], o.by_person, o.probability)

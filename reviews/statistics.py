@@ -46,11 +46,11 @@ class Numbers:
     aspects: tuple[int, ...] = (0,) * (3 * len(ASPECTS))
 
     def __add__(self, other: "Numbers") -> "Numbers":
-        mine, theirs = self.values(), other.values()
-        return Numbers(
-            *(a + b for a, b in zip(mine[:-1], theirs[:-1], strict=True)),
-            aspects=tuple(a + b for a, b in zip(mine[-1], theirs[-1], strict=True)),
-        )
+        *mine, my_aspects = self.values()
+        *theirs, their_aspects = other.values()
+        sums: list = [a + b for a, b in zip(mine, theirs, strict=True)]
+        sums.append(tuple(a + b for a, b in zip(my_aspects, their_aspects, strict=True)))
+        return Numbers(*sums)
 
     def values(self) -> list:
         return [getattr(self, f.name) for f in dataclass_fields(self)]
