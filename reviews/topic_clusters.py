@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 
 from reviews.phrases import UNSPACED, base, words
 
-THRESHOLD = 0.45  # centred cosine, on average over a cluster
+THRESHOLD = 0.3  # centred cosine, on average over a cluster
 MOST_LINKED = 3000  # phrases that are linked with one another: 36 MB of distances; the rest joins the nearest cluster
 SAME = 0.5  # mean of centroid cosine and overlap from which a new cluster is an old one
 
