@@ -45,7 +45,7 @@ class Shown(StoreScoped):
             raise Http404
         return found
 
-    def context(self, request: HttpRequest, found, **more) -> dict:
+    def context(self, request: HttpRequest, found, /, **more) -> dict:
         """What each page of a row needs."""
         return {
             **self.admin_site.each_context(request), "opts": self.model._meta, "object": found, "title": str(found),

@@ -103,7 +103,7 @@ def trained_folder(version: ModelVersion) -> Path:
 def cancel(run: TrainingRun, by: User | None) -> bool:
     """Ask a run to stop; False when it has ended."""
     with transaction.atomic():
-        held = TrainingRun.objects.select_for_update().select_related("store").get(pk=run.pk)
+        held = TrainingRun.objects.select_for_update(of=("self",)).select_related("store", "job").get(pk=run.pk)
         if not held.is_open:
             return False
         if held.job is not None:
