@@ -1,6 +1,6 @@
 """Training configurations: frozen dataclasses, checked when made, kept as JSON on the model version."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 
 
 @dataclass(frozen=True)
@@ -38,3 +38,95 @@ class LoraTrainConfig:
     def as_json(self) -> dict:
         """The configuration as plain JSON values."""
         return {**asdict(self), "targets": list(self.targets)}
+
+
+METHODS = ("full", "lora", "adalora", "adapter")
+OBJECTIVES = ("review", "classes", "contrastive", "mlm")
+
+
+@dataclass(frozen=True)
+class TextTrainConfig:
+    """Fine-tuning of the encoder with heads.
+
+    `batch_tokens` bounds one forward pass with padding, `accumulate` passes make a step. `learning_rate` is that of the
+    encoder's weights (or its adapter's), `head_learning_rate` the heads'; both warm up over `warmup_share` of the steps. `dropout` is the heads', `encoder_dropout` the encoder's.
+    `adversarial` perturbs the word embeddings along the gradient by `epsilon` (FGM, Miyato et al. 2017; PGD with
+    `pgd_steps`, Madry et al. 2018) on a share of the batches; `rdrop` weighs the symmetric KL of two passes with other
+    dropout (Liang et al. 2021). `dp_noise` above 0 trains with DP-SGD (Abadi et al. 2016) by Opacus: noise multiplier,
+    gradients of each example clipped to `dp_clip`.
+    """
+
+    method: str = "lora"
+    objective: str = "review"
+    rank: int = 32
+    alpha: int = 64
+    dropout: float = 0.1
+    encoder_dropout: float = 0.0
+    bottleneck: int = 64
+    learning_rate: float = 5e-4
+    head_learning_rate: float = 2e-3
+    weight_decay: float = 0.01
+    schedule: str = "linear"
+    warmup_share: float = 0.06
+    epochs: int = 3
+    max_steps: int = 0
+    batch_tokens: int = 2048
+    accumulate: int = 1
+    max_tokens: int = 160
+    precision: str = "auto"
+    gradient_checkpointing: bool = False
+    adversarial: str = "none"
+    epsilon: float = 0.5
+    pgd_steps: int = 2
+    adversarial_share: float = 0.5
+    rdrop: float = 0.0
+    label_smoothing: float = 0.0
+    class_balance: float = 0.0
+    dp_noise: float = 0.0
+    dp_clip: float = 1.0
+    dp_delta: float = 1e-5
+    max_grad_norm: float = 1.0
+    evaluate_every: int = 0
+    patience: int = 2
+    checkpoint_seconds: float = 60.0
+    mlm_share: float = 0.15
+    temperature: float = 0.05
+    trials: int = 0
+    seed: int = 20261125
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("method", self.method, METHODS),
+            ("objective", self.objective, OBJECTIVES),
+            ("schedule", self.schedule, ("linear", "cosine", "constant")),
+            ("precision", self.precision, ("auto", "fp32", "bf16")),
+            ("adversarial", self.adversarial, ("none", "fgm", "pgd")),
+        ):
+            if value not in known:
+                raise ValueError(f"{name}={value}: one of {', '.join(known)}")
+        for name, low, high in (
+            ("rank", 1, 256), ("bottleneck", 1, 1024), ("epochs", 1, 1000), ("max_tokens", 8, 512), ("accumulate", 1, 1024),
+            ("learning_rate", 1e-8, 1), ("head_learning_rate", 1e-8, 1), ("warmup_share", 0, 0.9), ("dropout", 0, 0.9), ("encoder_dropout", 0, 0.9),
+            ("label_smoothing", 0, 0.5), ("class_balance", 0, 1), ("rdrop", 0, 100), ("dp_noise", 0, 100),
+            ("adversarial_share", 0, 1), ("mlm_share", 0.01, 0.9),
+        ):  # fmt: skip
+            if not low <= (value := getattr(self, name)) <= high:
+                raise ValueError(f"{name}={value}: {low} to {high}")
+        if self.batch_tokens < self.max_tokens:
+            raise ValueError(f"batch_tokens={self.batch_tokens}: at least max_tokens ({self.max_tokens})")
+        if self.dp_noise and self.method == "adalora":
+            raise ValueError("dp_noise with method=adalora: its rank budget follows gradients that are not private")
+        if self.dp_noise and (self.adversarial != "none" or self.rdrop):
+            raise ValueError("dp_noise with adversarial or rdrop: a second pass spends privacy that is not counted")
+
+    def as_json(self) -> dict:
+        """The configuration as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict) -> "TextTrainConfig":
+        """Raises ValueError for an unknown name or a value out of range."""
+        unknown = sorted(set(values) - {f.name for f in fields(cls)})
+        if unknown:
+            raise ValueError(f"unknown settings: {', '.join(unknown)}")
+        return cls(**values)

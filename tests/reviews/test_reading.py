@@ -1,0 +1,51 @@
+"""One review read: ratings, hashes, authors, seals, mismatch."""
+
+from decimal import Decimal
+
+import pytest
+
+from reviews import flags, raw_store
+from reviews.reading import RawReview, ReadingContext, Unreadable, author_hash, for_model, read
+
+CONTEXT = ReadingContext(1, ("en", "de"), "en", "DE")
+
+
+@pytest.mark.parametrize(
+    "given, stars",
+    [("4,0", "4"), ("8/10", "4"), ("90%", "4.5"), ("★★★★☆", "4"), ("⭐️⭐️⭐️", "3"), ("5つ星のうち4.0", "4"), ("四星半", "4.5"),
+     ("٤", "4"), ("4 von 5 Sternen", "4"), (3.5, "3.5")],
+)  # fmt: skip
+def test_ratings_are_read_in_every_notation(given, stars):
+    assert read(RawReview(text="fine", rating=given), CONTEXT).rating == Decimal(stars)
+
+
+@pytest.mark.parametrize("given", ["10", "0", "6/5", "great", "-1", "10/10/2024"])
+def test_a_rating_that_cannot_be_told_names_its_value(given):
+    with pytest.raises(Unreadable, match=given) as error:
+        read(RawReview(text="fine", rating=given), CONTEXT)
+    assert (error.value.column, error.value.value) == ("rating", given)
+
+
+def test_an_author_is_known_by_phone_however_it_is_written_and_only_in_one_store():
+    assert author_hash(1, "0151 23456789", "DE") == author_hash(1, "+49 151 23456789")
+    assert author_hash(1, "A@Example.com") == author_hash(1, "a@example.com ") != author_hash(2, "a@example.com")
+
+
+def test_the_same_review_has_the_same_identity_and_another_author_another():
+    one = read(RawReview(text="Nice mug!", author_name="Jane Doe"), CONTEXT)
+    assert one.author_name == "Jane D."
+    assert one.text_hash == read(RawReview(text="nice mug", author_name="jane doe"), CONTEXT).text_hash
+    assert one.text_hash != read(RawReview(text="Nice mug!", author_name="Jim"), CONTEXT).text_hash
+
+
+def test_unmasked_text_is_sealed_and_damage_is_told():
+    sealed = raw_store.seal("call 0151 23456789")
+    assert b"0151" not in sealed and raw_store.unseal(sealed) == "call 0151 23456789"
+    with pytest.raises(raw_store.Unsealable):
+        raw_store.unseal(sealed[:-4])
+
+
+def test_stars_against_words_are_flagged_only_when_sure():
+    assert flags.mismatch(5, 1.4, 0.9).kind == "star_text_mismatch"
+    assert flags.mismatch(5, 1.4, 0.4) is None and flags.mismatch(None, 1, 1) is None
+    assert "angry" in for_model("😠") or "enraged" in for_model("😠")
