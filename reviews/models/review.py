@@ -29,6 +29,7 @@ class ReviewSettings(models.Model):
     policies = models.TextField(_("policies that replies may refer to"), blank=True)
     digest = models.BooleanField(_("weekly digest by mail"), default=False)
     alert_emails = ArrayField(models.EmailField(), verbose_name=_("alert addresses"), default=list, blank=True)
+    webhook_secret = models.CharField(_("secret of incoming webhooks"), max_length=64, blank=True)
 
     class Meta:
         verbose_name = _("review settings")
