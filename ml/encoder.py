@@ -47,7 +47,7 @@ def model_label() -> str:
     return f"{settings.ENCODER}@int8"
 
 
-def _batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
+def batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
     """Indexes in batches of like length, each at most `batch_tokens` with padding, the longest first: the cores then
     end together."""
     out: list[list[int]] = []
@@ -94,7 +94,7 @@ def embed(
     done = 0
     # At most as many batches in flight as there are replicas; forward_batch lets go of the interpreter.
     with ThreadPoolExecutor(encoder.num_encoders) as pool:
-        for future in as_completed([pool.submit(run, rows) for rows in _batches([len(i) for i in ids], batch_tokens)]):
+        for future in as_completed([pool.submit(run, rows) for rows in batches([len(i) for i in ids], batch_tokens)]):
             done += future.result()
             if on_progress:
                 on_progress(done)

@@ -31,18 +31,23 @@ def engine(folder: Path) -> LocalGenerator:
         return loaded
 
 
-def live_generator(capability: str, store_id: int | None) -> tuple[ModelVersion, LocalGenerator]:
-    """The live version for the store and its loaded engine. Raises GenerationError when there is none."""
+def live_version(capability: str, store_id: int | None) -> ModelVersion | None:
+    """The live version for the store (else the house's), looked up every few seconds."""
     now = time.monotonic()
     known = _live.get((capability, store_id))
     if known and now - known[0] < LOOK_EVERY:
-        version = known[1]
-    else:
-        found = registry.live(capability, store_id)
-        if found is None:
-            raise GenerationError(f"No model is live for {capability}: run `python manage.py prepare_models`")
-        version = found
-        _live[(capability, store_id)] = (now, version)
+        return known[1]
+    found = registry.live(capability, store_id)
+    if found is not None:
+        _live[(capability, store_id)] = (now, found)
+    return found
+
+
+def live_generator(capability: str, store_id: int | None) -> tuple[ModelVersion, LocalGenerator]:
+    """The live version for the store and its loaded engine. Raises GenerationError when there is none."""
+    version = live_version(capability, store_id)
+    if version is None:
+        raise GenerationError(f"No model is live for {capability}: run `python manage.py prepare_models`")
     folder = registry.folder(version)
     if not (folder / "model.bin").exists():
         raise GenerationError(f"{version.label}: {folder.name} is missing; run `python manage.py prepare_models`")

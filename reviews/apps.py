@@ -16,6 +16,7 @@ class ReviewsConfig(AppConfig):
                 "reviews.review_dataset.build",
                 options=("method", "epochs", "learning_rate", "rank", "adversarial", "trials"),
                 export="ml.engines.export_review.export",
+                agreement={"class_agreement": 0.95, "aspect_agreement": 0.97},
                 predict="ml.predictions.reviews",
                 measure="ml.measures.reviews",
                 rescore="reviews.scoring.rescore",

@@ -117,7 +117,9 @@ class CompletionModel:
         for name, value in load_file(adapter / "adapter_model.safetensors").items():
             key = name.replace(".weight", ".default.weight")
             if key not in own or own[key].shape != value.shape:
-                raise ValueError(f"the adapter to start from has another rank or other layers ({name}); start from the base")
+                raise ValueError(
+                    f"the adapter to start from has another rank or other layers ({name}); start from the base"
+                )
             own[key].copy_(value.float())
 
     def load_adapter_state(self, state: dict[str, torch.Tensor]) -> None:
