@@ -47,7 +47,8 @@ def completions(folder: Path, rows: Sequence[dict], check: Check = lambda: None)
             wanted = tokens(target + "\n")
             texts.append([*prefix, *tokens(suffix), *wanted])
             sizes.append(len(wanted))
-        scored = generator.score_batch(texts, max_batch_size=8)
+        # One by one: CTranslate2 takes wrong masks for texts of unequal length in a model with a sliding window.
+        scored = generator.score_batch(texts, max_batch_size=1)
         told: dict = {"loss": 0.0, "tokens": 0, "kinds": {}}
         for (suffix, _target), size, result in zip(row["completions"], sizes, scored, strict=True):
             loss = -sum(result.log_probs[-size:])
