@@ -49,12 +49,25 @@ def main(name: str) -> None:
         from benchmarks import reviews_scale
 
         figures = reviews_scale.run()
+    elif name == "reviews":
+        from benchmarks import reviews
+
+        figures = reviews.run()
+    elif name == "training":
+        from benchmarks import training
+
+        figures = training.run()
     else:
-        raise SystemExit("usage: python -m benchmarks foundation|copy|reviews_scale")
+        raise SystemExit("usage: python -m benchmarks foundation|copy|reviews|reviews_scale|training")
     result = {
         "commit": commit(),
         "machine": machine(),
-        "command": {"foundation": "make bench", "copy": "make bench-copy"}.get(name, f"python -m benchmarks {name}"),
+        "command": {
+            "foundation": "make bench",
+            "copy": "make bench-copy",
+            "reviews": "make bench-reviews",
+            "training": "make bench-train",
+        }.get(name, f"python -m benchmarks {name}"),
         "figures": figures,
     }
     RESULTS.mkdir(exist_ok=True)
