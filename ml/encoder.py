@@ -11,6 +11,7 @@ import numpy as np
 from django.conf import settings
 
 from ml import sources
+from ml.batching import batches
 from ml.devices import device, parallel
 
 if TYPE_CHECKING:
@@ -45,18 +46,6 @@ def _load() -> tuple["ctranslate2.Encoder", "Tokenizer"]:
 def model_label() -> str:
     """What is written beside every vector: the model and its precision."""
     return f"{settings.ENCODER}@int8"
-
-
-def batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
-    """Indexes in batches of like length, each at most `batch_tokens` with padding, the longest first: the cores then
-    end together."""
-    out: list[list[int]] = []
-    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if out and lengths[out[-1][0]] * (len(out[-1]) + 1) <= batch_tokens:
-            out[-1].append(i)
-        else:
-            out.append([i])
-    return out
 
 
 def embed(

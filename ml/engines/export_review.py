@@ -18,6 +18,7 @@ from ml.engines.batches import TextData, load_tokenizer
 from ml.engines.convert import convert_int8
 from ml.engines.heads import ReviewHeads
 from ml.engines.results import HEADS, merge_into, read_result
+from ml.review_model import Classifier
 
 # Texts of several languages, lengths and moods: what the converted model must answer like the trained one.
 PROBES = (
@@ -73,9 +74,7 @@ def export(base: Path, result: Path, target: Path) -> dict[str, float]:
     (target / "calibration.json").write_text(
         json.dumps({"calibration": told["calibration"], "max_tokens": config.max_tokens}), encoding="utf-8"
     )
-    from ml.classifier import Classifier
-
-    got_more, got_aspects = Classifier(target, device="cpu", compute_type="int8").logits(list(PROBES))
+    got_more, got_aspects = Classifier(target).logits(list(PROBES))
     one, two = metrics.star_probabilities(more), metrics.star_probabilities(got_more)
     three = [metrics.sentiment_probabilities(p).argmax(1) for p in (one, two)]
     stars = np.arange(1, 6)

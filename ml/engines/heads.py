@@ -1,4 +1,4 @@
-"""Heads on the encoder's token states, and their losses. numpy twins of their forward passes live in ml/classifier.py.
+"""Heads on the encoder's token states, and their losses. The numpy twins of their forward passes are in ml/review_model.py.
 
 Stars: one score and four ordered thresholds, P(stars > k) = sigmoid(score - threshold_k) (proportional odds, McCullagh
 1980), so that the classes derived from it can't contradict each other. Aspects: each has a query of its own that
