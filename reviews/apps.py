@@ -14,6 +14,15 @@ class ReviewsConfig(AppConfig):
                 "reviews",
                 "Reviews",
                 "reviews.review_dataset.build",
+                house_dataset="reviews.house_dataset.build",
+                house_config={
+                    "method": "adapter",
+                    "bottleneck": 96,
+                    "epochs": 2,
+                    "learning_rate": 8e-4,
+                    "head_learning_rate": 2e-3,
+                    "patience": 3,
+                },
                 options=("method", "epochs", "learning_rate", "rank", "adversarial", "trials"),
                 export="ml.engines.export_review.export",
                 agreement={"class_agreement": 0.95, "aspect_agreement": 0.97},
@@ -25,11 +34,18 @@ class ReviewsConfig(AppConfig):
         )
         register(
             Capability(
-                "replies", "Replies", "reviews.reply_dataset.for_store", base="GENERATOR",
-                trainer="ml.engines.causal_run", config="ml.configs.LoraTrainConfig",
-                options=("epochs", "learning_rate", "rank", "alpha", "max_tokens", "patience"), methods=("lora",),
-                export="ml.engines.causal_run.export", agreement={"logit_correlation": 0.95},
-                predict="ml.predictions.completions", measure="ml.measures.completions",
+                "replies",
+                "Replies",
+                "reviews.reply_dataset.for_store",
+                base="GENERATOR",
+                trainer="ml.engines.causal_run",
+                config="ml.configs.LoraTrainConfig",
+                options=("epochs", "learning_rate", "rank", "alpha", "max_tokens", "patience"),
+                methods=("lora",),
+                export="ml.engines.causal_run.export",
+                agreement={"logit_correlation": 0.95},
+                predict="ml.predictions.completions",
+                measure="ml.measures.completions",
                 new_labels="reviews.reply_dataset.new_labels",
             )  # fmt: skip
         )
@@ -37,7 +53,14 @@ class ReviewsConfig(AppConfig):
         from ecomai import privacy as people
         from reviews import privacy
 
-        people.register("reviews", title="Reviews", find=privacy.find, export=privacy.export, erase=privacy.erase, names=privacy.NAMES)
+        people.register(
+            "reviews",
+            title="Reviews",
+            find=privacy.find,
+            export=privacy.export,
+            erase=privacy.erase,
+            names=privacy.NAMES,
+        )
 
         from ecomai import navigation
         from reviews import alerts

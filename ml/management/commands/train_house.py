@@ -1,6 +1,7 @@
-"""`manage.py train_house copy`: rebuild a house adapter from its data, resumable after a kill."""
+"""`manage.py train_house copy|reviews`: rebuild a house version from its data, resumable after a kill."""
 
 import json
+import random
 import shutil
 from importlib import import_module
 from pathlib import Path
@@ -9,7 +10,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from ml import registry, sources
-from ml.capabilities import capability
+from ml.capabilities import Capability, capability, checked_config, load
+
+HOUSE_SEED = 1
 
 
 class Command(BaseCommand):
@@ -17,24 +20,60 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser) -> None:
         parser.add_argument("capability")
-        parser.add_argument("--extra", type=Path, help="folder with semipqa_en/ (class-A data beside the repository)")
+        parser.add_argument("--extra", type=Path, help="folder of class-A data: adcopy/ for copy, reviews/ for reviews")
         parser.add_argument("--out", type=Path, default=None, help="working folder (checkpoints); default var/training")
-        parser.add_argument("--epochs", type=int, default=5, help="at most; the best one on the held-out part is kept")
+        parser.add_argument("--epochs", type=int, default=0, help="at most; the best one on the held-out part is kept")
 
     def handle(self, *args, **options) -> None:
-        from ml.configs import LoraTrainConfig
-        from ml.engines.causal_lora import train
-        from ml.engines.packing import PrefixExample
-
         try:
             found = capability(options["capability"])
         except KeyError as error:
             raise CommandError(f"no capability called {options['capability']}") from error
+        if found.base == "ENCODER":
+            self._encoder(found, options)
+        else:
+            self._generator(found, options)
+
+    def _encoder(self, found: Capability, options: dict) -> None:
+        """Heads and adapter on the encoder: the data set is a function(folder) → ({part: rows}, hash)."""
+        from ml.engines.text_trainer import train
+
+        if options["extra"] is None:
+            raise CommandError("say with --extra where the review data lies")
+        parts, digest = load(found.house_dataset)(options["extra"])
+        run = options["out"] or settings.VAR_DIR / "training" / found.name
+        run.mkdir(parents=True, exist_ok=True)
+        sources.prepare(found.base_name)
+        for part, rows in parts.items():
+            random.Random(HOUSE_SEED).shuffle(rows)
+            text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            (run / f"{part}.jsonl").write_text(text, encoding="utf-8")
+        config = checked_config(
+            found, {**found.house_config, "epochs": options["epochs"] or found.house_config["epochs"]}
+        )
+        names = {part: f"{part}.jsonl" for part in parts}
+        spec = {"base": str(sources.hf_dir(found.base_name)), **names, "config": config, "init_from": None}
+        (run / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
+        metrics = train(run)
+        target = registry.HOUSE / found.name
+        target.mkdir(exist_ok=True)
+        shutil.copy(run / "result" / "weights.safetensors", target / "weights.safetensors")
+        told = json.loads((run / "result" / "result.json").read_text(encoding="utf-8"))
+        counts = {f"{part}_rows": len(rows) for part, rows in parts.items()}
+        text = json.dumps({**told, "data_hash": digest, **counts}, indent=1) + "\n"
+        (target / "result.json").write_text(text, encoding="utf-8")
+        self.stdout.write(json.dumps(metrics))
+
+    def _generator(self, found: Capability, options: dict) -> None:
+        from ml.configs import LoraTrainConfig
+        from ml.engines.causal_lora import train
+        from ml.engines.packing import PrefixExample
+
         module, _dot, name = found.house_dataset.rpartition(".")
         extra = options["extra"] / "semipqa_en" if options["extra"] else None
         rows, heldout, digest = getattr(import_module(module), name)(extra)
         out = options["out"] or settings.VAR_DIR / "training" / found.name
-        config = LoraTrainConfig(epochs=options["epochs"])
+        config = LoraTrainConfig(epochs=options["epochs"] or 5)
         base = settings.GENERATOR
         sources.prepare(base)
 
