@@ -10,7 +10,7 @@ from ecomai.access import store_view
 from ecomai.lib.htmx import render_page_or_part
 from products import catalogue_search
 from products.models import Category, Product
-from reviews import dashboards, exports, findings, presentation, review_search, statistics
+from reviews import dashboards, exports, findings, presentation, review_search, statistics, topics
 from reviews.filters import Filters, aspect_names, preset_names, product_of, sentiment_names
 from reviews.models import Flag
 
@@ -38,7 +38,8 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     board = dashboards.build(filters, base=_list(request), rank=rank) if filters.span else None
     context = {
         "filters": filters, "board": board, "rank": rank, **_choices(filters),
-        "ranks": {"reviewed": _("Most reviewed"), "worst": _("Most criticised"), "best": _("Best liked")},
+        "topics": topics.live(request.store, filters.product, filters.language)[:8] if filters.span else [],
+        "product": filters.product, "ranks": {"reviewed": _("Most reviewed"), "worst": _("Most criticised"), "best": _("Best liked")},
     }  # fmt: skip
     return render_page_or_part(
         request, "reviews/dashboard.html", "reviews/_dashboard.html", context, target="dashboard"

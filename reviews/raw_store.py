@@ -28,7 +28,7 @@ def _keyring(secrets: tuple[str, ...]) -> MultiFernet:
 
 
 def _keys() -> MultiFernet:
-    own = getattr(settings, "REVIEW_KEYS", ())
+    own = settings.REVIEW_KEYS
     return _keyring(tuple(dict.fromkeys([*own, settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS])))
 
 
