@@ -29,6 +29,7 @@ if not SECRET_KEY:
         _key_file.touch(mode=0o600)
         _key_file.write_text(get_random_secret_key() + get_random_secret_key(), encoding="utf-8")
     SECRET_KEY = _key_file.read_text(encoding="utf-8")
+REVIEW_KEYS = env.listing("REVIEW_KEYS")  # newest first; older ones still open what they sealed
 ALLOWED_HOSTS = env.listing("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 SITE_URL = env.text("SITE_URL", f"http://localhost:{env.number('PORT', 8000)}").rstrip("/")
 CSRF_TRUSTED_ORIGINS = env.listing("CSRF_TRUSTED_ORIGINS", SITE_URL if SITE_URL.startswith("https") else "")
@@ -192,6 +193,7 @@ CELERY_BEAT_SCHEDULE = {
     "check-retraining": {"task": "ml.tasks.check_schedules", "schedule": 600.0},
     "send-webhooks": {"task": "ecomai.tasks.send_webhooks", "schedule": 15.0},
     "look-for-alerts": {"task": "reviews.tasks.look_for_alerts", "schedule": 3600.0},
+    "delete-expired-raw": {"task": "reviews.tasks.delete_expired_raw", "schedule": 3600.0},
     "mail-alerts": {"task": "reviews.tasks.mail_alerts", "schedule": 60.0},
     # Every hour: a mail that could not go out, or a week that ended while nothing ran, is made up for.
     "send-digests": {"task": "reviews.tasks.send_digests", "schedule": 3600.0},
