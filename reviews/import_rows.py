@@ -27,7 +27,6 @@ NO = frozenset({"0", "n", "no", "false", "f", "nein", "non", "não", "nao", "non
                 "未验证", "いいえ", "아니요", "нет", "tidak", "denied", "withdrawn"})  # fmt: skip
 # What a source calls rows that are no shopper's review: WordPress keeps order notes in the same table.
 NOT_REVIEWS = frozenset({"spam", "trash", "post-trashed", "order_note", "pingback", "trackback", "webhook_delivery"})
-ORDERS = ("ymd", "dmy", "mdy")
 NUMERIC_DATE = re.compile(r"^(\d{1,2})[./-](\d{1,2})[./-](\d{4}|\d{2})\b")
 HAN_DATE = re.compile(r"^(\d{4})\s*[年년]\s*(\d{1,2})\s*[月월]\s*(\d{1,2})\s*[日일]?")
 NUMBER = re.compile(r"^\d+([.,]\d+)?$")
@@ -163,7 +162,9 @@ def rating_scale(values: Iterable[str]) -> tuple[float | None, bool, list[str]]:
 
 def _two_reads(text: str, order: str) -> datetime | None:
     """What dateutil reads, or None where it had to make up a day, a month or a year."""
-    options = {"dayfirst": order != "mdy", "yearfirst": order == "ymd" or bool(re.match(r"\d{4}\D", text))}
+    # Where the year stands first, the month follows: dateutil would take the day, if told that days come first.
+    year_first = bool(re.match(r"\d{4}\D", text))
+    options = {"dayfirst": order != "mdy" and not year_first, "yearfirst": year_first}
     try:
         one = dates.parse(text, default=datetime(2000, 1, 1), **options)
         two = dates.parse(text, default=datetime(2001, 2, 2), **options)
