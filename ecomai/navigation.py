@@ -56,6 +56,8 @@ def _groups(store: Store, can: set[str], path: str) -> list[Group]:
                 (_("Topics"), "reviews:topics", "categories", "reviews.view"),
                 (_("Alerts"), "reviews:alerts", "mail", "reviews.view"),
                 (_("Labels"), "reviews:labels", "edit", "reviews.label"),
+                (_("Imports"), "reviews:imports", "imports", "reviews.import"),
+                (_("Settings"), "reviews:settings", "settings", "reviews.manage"),
             ],
         ),
         (

@@ -1,5 +1,12 @@
 """Addresses of the reviews' API, below /api/v1/."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from reviews import api
+
+app_name = "reviews_api"
+urlpatterns = [
+    path("reviews/", api.ReviewList.as_view(), name="reviews"),
+    path("reviews/<int:pk>/", api.ReviewDetail.as_view(), name="review"),
+    path("reviews/webhook/<str:store>/<str:source>/", api.ReviewWebhook.as_view(), name="webhook"),
+]

@@ -8,4 +8,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("reviews.dashboard_urls")),
     path("", include("reviews.alert_urls")),
     path("", include("reviews.topic_urls")),
+    path("", include("reviews.import_urls")),
+    path("", include("reviews.settings_urls")),
 ]
