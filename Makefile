@@ -9,7 +9,7 @@ SUM = $(shell cat requirements.txt | cksum | cut -d' ' -f1)
 DEV_SUM = $(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run install install-dev css models test test-fast lint types bench bench-copy bench-reviews bench-train backup restore messages clean
+.PHONY: help demo run install install-dev css models test test-slow lint types bench bench-copy bench-reviews bench-train backup restore messages clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ css: install ## build the stylesheet
 test: install-dev ## everything a change must pass: lint, then all tests against real servers
 	$(BIN)/python -m devstack css
 	$(BIN)/python -m devstack run --ephemeral -- $(BIN)/python -m tests
+
+test-slow: install-dev ## real trainings of every kind, killed and resumed (about ten minutes)
+	$(BIN)/python -m devstack run --ephemeral -- $(BIN)/python -m pytest -m "slow and not browser" -q
 
 lint: install-dev ## style, import contracts, deployment check, migrations
 	$(BIN)/ruff check .

@@ -136,7 +136,7 @@ def run() -> dict:
     rough = {
         k: round(v, 4)
         for k, v in _ours(
-            train, valid, both, **METHODS["full"], adversarial="fgm", adversarial_share=1.0, epsilon=0.5
+            train, valid, both, **METHODS["full"], adversarial="fgm", adversarial_share=1.0, epsilon=0.1
         ).items()
     }
     print("full + FGM", rough, flush=True)

@@ -76,7 +76,7 @@ class TextTrainConfig:
     precision: str = "auto"
     gradient_checkpointing: bool = False
     adversarial: str = "none"
-    epsilon: float = 0.5
+    epsilon: float = 0.1
     pgd_steps: int = 2
     adversarial_share: float = 0.5
     rdrop: float = 0.0

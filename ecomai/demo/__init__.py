@@ -1,4 +1,4 @@
-"""The demo shop: a small catalogue of our own, brought in through the real importer."""
+"""The demo shop: a small catalogue and its customers' reviews, our own, brought in the way a shop's are."""
 
 import json
 import secrets
@@ -6,10 +6,14 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.files import File
+from django.utils import timezone
 
+from ecomai.demo import shoppers
 from ecomai.models import Membership, Role, Store, User
 from products import catalogue_import, embedding
 from products.models import CatalogueImport, Product
+from reviews import intake, scoring
+from reviews.models import Review
 
 FOLDER = Path(__file__).parent
 EMAIL = "demo@example.com"
@@ -52,4 +56,10 @@ def load() -> tuple[Store, int]:
         _import(store, owner, "catalogue.csv")
         _import(store, owner, "categories.csv")
         embedding.embed_store(store)
+    if not Review.objects.filter(store=store).exists():
+        refs = list(
+            Product.objects.filter(store=store, status="active").order_by("pk").values_list("handle", flat=True)
+        )
+        intake.receive(store=store, items=list(shoppers.reviews(refs, timezone.now())), source="demo")
+        scoring.queue(store)  # the worker finds the job's row
     return store, Product.objects.filter(store=store).count()

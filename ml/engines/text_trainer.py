@@ -135,12 +135,12 @@ class Training:
     def trainable(self) -> dict[str, torch.Tensor]:
         """The trained weights by name, on the CPU."""
         return {
-            name.removeprefix("_module."): p.detach().float().cpu().clone()
+            name: p.detach().float().cpu().clone()
             for name, p in self.model.named_parameters() if p.requires_grad or "lora_E" in name
         }  # fmt: skip
 
     def load(self, weights: dict[str, torch.Tensor]) -> None:
-        own = {name.removeprefix("_module."): p for name, p in self.model.named_parameters()}
+        own = dict(self.model.named_parameters())
         for name, value in weights.items():
             own[name].data.copy_(value)
 
@@ -251,9 +251,8 @@ class Training:
         return [batches[at : at + self._group] for at in range(0, len(batches), self._group)]
 
     def evaluate(self, part: str) -> tuple[dict[str, float], list[dict]]:
-        module = self.model._module if self.private else self.model
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
-            return self.objective.evaluate(module, self.data[part])
+            return self.objective.evaluate(self.model, self.data[part])
 
     def look(self) -> None:
         """Measure on the valid part; keep the weights when they are the best so far."""
