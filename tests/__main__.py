@@ -1,5 +1,5 @@
-"""`python -m tests`: the lint, then both test runs (asynchronous and browser tests can't share a process). The slow tests,
-minutes of real training, run by `make test-slow`."""
+"""`python -m tests`: the lint, then both test runs (asynchronous and browser tests can't share a process). Real trainings,
+minutes of them, run by `make test-slow`."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ def main() -> int:
         step("deployment check", python, "manage.py", "check", "--deploy", "--fail-level", "WARNING", env=LINT_ENV),
         step("migrations", python, "manage.py", "makemigrations", "--check", "--dry-run"),
         step("models", python, "-m", "tests.prepare"),
-        step("tests", python, "-m", "pytest", "-m", "not browser and not slow", "-q", "--durations=8"),
+        step("tests", python, "-m", "pytest", "-m", "not browser and not training", "-q", "--durations=8"),
     ]
     if shutil.which("chromium") or shutil.which("google-chrome"):
         codes.append(step("browser tests", python, "-m", "pytest", "-m", "browser", "-q", "--durations=5"))

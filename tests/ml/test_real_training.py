@@ -12,7 +12,7 @@ from ml import capabilities, training
 from ml.models import TrainingRun
 from tests.ml.test_training import _engines, _in_thread, _until
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.training
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from django.conf import settings
 from ml import metrics, sources
 from ml.configs import TextTrainConfig
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.training
 GOOD = [
     "lovely cup",
     "works very well",
