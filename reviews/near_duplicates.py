@@ -29,8 +29,8 @@ READ = 2000
 RUN, SKETCH = 6, 12
 # A run of letters in more originals than this tells nothing ("recommend"); of the rest the likeliest are compared.
 COMMON, COMPARED = 400, 30
-# Up to so many reviews look for their like through the index of the database; more are compared in memory.
-FEW = 200
+# Up to so many reviews look for their like through the index of the database; comparing more in memory is faster.
+FEW = 10
 SIMILAR = 0.55
 WIDE = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]")
 EXACT = gettext_noop("The same words as another review.")

@@ -68,26 +68,36 @@ def inspect(
     shape, proposed = import_formats.detect(look.headers)
     mapping = proposed if mapping is None else {h: mapping.get(h, "ignore") for h in look.headers}
     values: dict[str, list[str]] = {header: [] for header in look.headers}
-    looked = 0
-    for row in islice(import_rows.rows(path, look), import_rows.LOOKED_AT):
-        looked += 1
-        for header, cell in row.cells.items():
-            if cell.strip() and header in values:
-                values[header].append(cell)
+    marks = [header for header, field in mapping.items() if field == "rating"]
+    given: set[str] = set()
+    total = 0
+    try:
+        for row in import_rows.rows(path, look):
+            total += 1
+            # Dates and products are told by the first rows; one rating beyond 5 at the end makes the scale a question.
+            given.update(row.cells.get(header, "") for header in marks)
+            if total <= import_rows.LOOKED_AT:
+                for header, cell in row.cells.items():
+                    if cell.strip() and header in values:
+                        values[header].append(cell)
+    except TableError:
+        # The rows before the broken place are imported all the same, and the report names it.
+        if not total:
+            raise
     if mapping is proposed:
         _one_product_column(store, shape, mapping, values)
 
     def of(field: str) -> list[str]:
         return [value for header, name in mapping.items() if name == field for value in values.get(header, ())]
 
-    best, sure_scale, marks = import_rows.rating_scale(of("rating"))
+    best, sure_scale, highest = import_rows.rating_scale(sorted(given))
     order, sure_order, examples = import_rows.date_order(of("written_at"))
     detected = {
         **look.as_json(),
         "shape": shape,
         "proposed": proposed,
-        "looked_at": looked,
-        "rating_scale": {"proposed": best, "sure": sure_scale, "examples": marks},
+        "rows": total,
+        "rating_scale": {"proposed": best, "sure": sure_scale, "examples": highest},
         "date_order": {"order": order, "sure": sure_order, "examples": examples},
     }
     return detected, mapping
@@ -301,7 +311,7 @@ def _chunks(run: ReviewImport, advance: Advance) -> None:
             ReviewImport.objects.filter(pk=run.pk).update(cursor=run.cursor, counts=run.counts)
         if broken is not None:
             raise broken
-        advance(run.cursor, message=_("Reading reviews"))
+        advance(run.cursor, total=max(run.detected.get("rows", 0), run.cursor), message=_("Importing reviews"))
     run.status, run.finished_at = Status.DONE, timezone.now()
     run.counts = {name: run.counts.get(name, 0) for name in ("rows", *COUNTS)}
     run.save(update_fields=["status", "finished_at", "counts"])
