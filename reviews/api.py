@@ -82,7 +82,7 @@ def _first(errors, field: str = "") -> Iterable[Refused]:
 def _checked(item: object) -> incoming.Item:
     if not isinstance(item, dict):
         return [Refused("invalid", "", "Each review is an object.")]
-    form = ReviewInput(data=item)
+    form = ReviewInput(data={name: incoming.sound(value) for name, value in item.items()})
     return form.raw() if form.is_valid() else list(_first(form.errors))
 
 
@@ -210,7 +210,7 @@ class ReviewWebhook(APIView):
             raise BadSignature()
         try:
             data = json.loads(body)
-        except ValueError:  # bad JSON, and bytes that are no UTF-8
+        except (ValueError, RecursionError):  # bad JSON, bytes that are no UTF-8, nesting without end
             raise ValidationError("The body is not JSON.", code="parse_error") from None
         try:
             taken = incoming.take(found, incoming.webhook_items(data, source))

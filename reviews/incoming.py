@@ -2,10 +2,12 @@
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from django.core.validators import slug_re
 from django.utils.dateparse import parse_date, parse_datetime
 
 from ecomai.models import Store
@@ -14,6 +16,7 @@ from reviews.models import ReviewSettings
 from reviews.reading import RawReview
 
 MOST = 100
+SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 COUNTS = ("imported", "updated", "unchanged", "skipped", "rejected")
 NAMES = {"product_ref": "product"}  # a review's column → what the API calls it
 JUDGEME_VERIFIED = {"buyer", "verified-buyer", "verified-purchase", "verified_purchase", "ok"}
@@ -88,7 +91,8 @@ def signature(secret: str, body: bytes) -> str:
 def store_of(slug: str, body: bytes, given: str) -> Store | None:
     """The store of that slug if its secret signed the body; None for a wrong signature and for a store that doesn't
     exist or has no secret, which take the same time and look the same."""
-    found = ReviewSettings.objects.select_related("store").filter(store__slug=slug).exclude(webhook_secret="").first()
+    rows = ReviewSettings.objects.select_related("store").exclude(webhook_secret="")
+    found = rows.filter(store__slug=slug if slug_re.match(slug) else "").first()
     expected = signature(found.webhook_secret if found else "no such store", body)
     given = given.strip().lower().removeprefix("sha256=")
     right = hmac.compare_digest(expected.encode(), given.encode("utf-8", "replace"))
@@ -98,8 +102,8 @@ def store_of(slug: str, body: bytes, given: str) -> Store | None:
 def webhook_items(body: object, source: str) -> list[Item]:
     """The reviews in a webhook's JSON: one object, a list, or either below `review` or `reviews`. Raises BadItem where
     there are none, or more than MOST."""
-    if not 1 <= len(source) <= 40:
-        raise BadItem("source", source, "The source has 1 to 40 characters.")
+    if not SOURCE.fullmatch(source):
+        raise BadItem("source", source, "The source has 1 to 40 letters, digits, dots, dashes or underscores.")
     if isinstance(body, Mapping):
         inner = body.get("reviews", body.get("review"))
         if isinstance(inner, (list, Mapping)):
@@ -134,7 +138,7 @@ def webhook_review(item: Mapping, source: str) -> RawReview:
 
 def _judgeme(item: Mapping, source: str) -> RawReview:
     reviewer = item["reviewer"]
-    ids = [str(reviewer.get(name) or "").strip() for name in ("email", "phone", "external_id")]
+    ids = [_text(reviewer, name).strip() for name in ("email", "phone", "external_id")]
     state = str(item.get("verified") or reviewer.get("verified") or "").casefold()
     verified = True if state in JUDGEME_VERIFIED else False if state in JUDGEME_UNVERIFIED else None
     return RawReview(
@@ -146,11 +150,16 @@ def _judgeme(item: Mapping, source: str) -> RawReview:
     )  # fmt: skip
 
 
+def sound(value: object) -> object:
+    """Text without lone halves of surrogate pairs, which JSON can hold and no database; anything else as it is."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
 def _given(item: Mapping, names: tuple[str, ...]) -> tuple[str, object]:
     """(name, value) of the first of the names that says something."""
     for name in names:
         if item.get(name) not in (None, ""):
-            return name, item[name]
+            return name, sound(item[name])
     return names[0], None
 
 

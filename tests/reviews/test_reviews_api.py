@@ -259,6 +259,41 @@ def test_signed_nonsense_is_a_400(secret, body):
     assert push(body, secret).status_code == 400
 
 
+def test_a_source_in_the_address_that_is_none_is_refused(secret):
+    for source in ("x" * 41, "a b", "%00", "<b>"):
+        assert push(JUDGEME, secret, source=source).status_code in (400, 404)
+    assert push(JUDGEME, secret, store="%00").status_code == 401
+    assert Review.objects.count() == 0
+
+
+@pytest.mark.parametrize("odd", ["nul\0byte", "half \ud800 pair", "\u202egnp.exe", "a" * 300])
+@pytest.mark.parametrize(
+    "field",
+    [
+        "title",
+        "text",
+        "product",
+        "source_id",
+        "author_name",
+        "email",
+        "phone",
+        "language",
+        "country",
+        "rating",
+        "written_at",
+    ],
+)
+def test_odd_characters_are_stored_cleaned_or_refused_by_name(api, secret, field, odd):
+    body = MUG | {field: odd}
+    for answer in (push(body, secret, source="own"), post(api, [body])):
+        assert answer.status_code in (200, 201)
+        assert all(item["status"] != "rejected" or item["errors"][0]["attr"] for item in answer.json()["items"])
+
+
+def test_nesting_without_end_is_a_400(secret):
+    assert push(b"[" * 200_000, secret).status_code == 400
+
+
 def test_a_webhook_of_megabytes_is_refused(secret):
     assert push(b'{"text":"' + b"x" * 1_100_000 + b'"}', secret).status_code == 413
     assert Review.objects.count() == 0
