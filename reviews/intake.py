@@ -235,11 +235,14 @@ def _existing(store: Store, source: str, kept: Iterable[tuple[str, str]]) -> dic
     keys = list(kept)
     rows = Review.objects.filter(store=store, source=source).select_for_update(no_key=True, of=("self",)).order_by("pk")
     numbers, hashes = [v for kind, v in keys if kind == "id"], [v for kind, v in keys if kind == "text"]
-    found: dict[tuple[str, str], Review] = {}
-    if numbers:
-        found |= {("id", row.source_id): row for row in rows.filter(source_id__in=numbers)}
+    # Each condition of the partial indexes stands here in its own words, else they can't be used for a thousand keys.
+    numbered, plain = (
+        rows.filter(source_id__in=numbers).exclude(source_id=""),
+        rows.filter(source_id="", text_hash__in=hashes),
+    )
+    found = {("id", row.source_id): row for row in numbered} if numbers else {}
     if hashes:
-        found |= {("text", row.text_hash): row for row in rows.filter(source_id="", text_hash__in=hashes)}
+        found |= {("text", row.text_hash): row for row in plain}
     return found
 
 

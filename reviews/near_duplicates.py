@@ -175,6 +175,8 @@ def group(store: Store, review_ids: Iterable[int] | None = None) -> int:
 
 def _write(store: Store, changed: dict, wanted: dict[int, tuple[int, float]]) -> None:
     with connection.cursor() as cursor:
+        # In the order in which intake and the sums lock them.
+        cursor.execute("SELECT FROM reviews_review WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [list(changed)])
         cursor.execute(
             "UPDATE reviews_review r SET duplicate_of_id = o.id"
             " FROM unnest(%s::bigint[], %s::bigint[]) v(copy, original) LEFT JOIN reviews_review o ON o.id = v.original"
