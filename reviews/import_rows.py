@@ -83,8 +83,8 @@ def _json_rows(path: Path) -> Iterator[FileRow]:
                 record = json.loads(line)
                 if not isinstance(record, dict):
                     raise ValueError(_("not an object"))
-                cells = {name: value.replace("\0", "") for name, value in _flat(record)}
-                "".join(cells.values()).encode()  # a lone half of a surrogate pair fits no database
+                cells = {name.replace("\0", ""): value.replace("\0", "") for name, value in _flat(record)}
+                "".join([*cells, *cells.values()]).encode()  # a lone half of a surrogate pair fits no database
                 yield FileRow(number, cells)
             except (ValueError, RecursionError) as error:
                 shown = line[:200].decode("utf-8", "replace")
@@ -99,7 +99,7 @@ def look(path: Path, filename: str, encoding: str = "", delimiter: str = "") -> 
     if not is_json_lines(path, filename):
         return tablefile.look(path, filename, encoding, delimiter)
     names: dict[str, None] = {}
-    good = []
+    good: list[FileRow] = []
     for row in islice(_json_rows(path), LOOKED_AT):
         if row.error is None:
             names.update(dict.fromkeys(row.cells))

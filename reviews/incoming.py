@@ -131,7 +131,7 @@ def webhook_review(item: Mapping, source: str) -> RawReview:
         author_name=_text(item, "author_name", "author"), author_ids=_ids(item),
         product_ref=_text(item, "product", "product_ref", "product_handle", "sku"), source=source,
         source_id=_text(item, "source_id", "id"), written_at=_time(item, "written_at", "created_at", "date"),
-        language=_text(item, "language", "locale"), country=_text(item, "country", "country_code")[:2],
+        language=_text(item, "language", "locale"), country=_text(item, "country", "country_code"),
         verified=_flag(item, "verified"), consent=_flag(item, "consent") is not False,
     )  # fmt: skip
 
@@ -146,7 +146,7 @@ def _judgeme(item: Mapping, source: str) -> RawReview:
         author_name=_text(reviewer, "name"), author_ids=tuple(i for i in ids if i),
         product_ref=_text(item, "product_handle", "product_external_id", "product_title"), source=source,
         source_id=_text(item, "id"), written_at=_time(item, "created_at"), language=_text(item, "language", "locale"),
-        country=_text(item, "country_code")[:2], verified=verified,
+        country=_text(item, "country_code"), verified=verified,
     )  # fmt: skip
 
 

@@ -20,6 +20,8 @@ from ecomai.lib.text import clean_line
 from ecomai.models import Store
 from products.models import Product, Variant
 from reviews import effective, languages, raw_store, reading
+from reviews.cleaning import SURROGATES
+from reviews.import_rows import EARLIEST
 from reviews.models import Flag, Judgement, Label, Review, ReviewImport, ReviewSettings
 from reviews.reading import RawReview, ReadingContext, ReadReview, Unreadable
 
@@ -65,7 +67,6 @@ class Outcome:
     skipped: int = 0
     rejected: int = 0
     ids: list[int | None] = field(default_factory=list)
-    became: list[str] = field(default_factory=list)
     became: list[str] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
 
@@ -118,6 +119,14 @@ def _tidy(raw: RawReview, source: str) -> RawReview:
     for column, value in (("source_id", source_id), ("product_ref", product_ref)):
         if len(value) > 200:
             raise Unreadable("too_long", column, value, f"{len(value)} characters; 200 are the most.")
+        if SURROGATES.search(value):
+            shown = value.encode("utf-8", "replace").decode()
+            raise Unreadable("bad_text", column, shown, _("It holds half a character, which can't be stored."))
+    # Python can't read back what lies outside its years, and one such row would break every page of the store.
+    if raw.written_at is not None and not EARLIEST <= raw.written_at <= timezone.now() + timedelta(days=2):
+        given = raw.written_at.isoformat()
+        message = _("“%(value)s” lies in the future or before 1995.") % {"value": given}
+        raise Unreadable("bad_date", "written_at", given, message)
     country = clean_line(raw.country or "").upper()
     rating = raw.rating.strip() if isinstance(raw.rating, str) else raw.rating
     if source in ZERO_IS_NONE and str(rating) in ("0", "0.0", "0.00"):
@@ -172,7 +181,6 @@ def receive(
 def write(*, store: Store, batch: Batch, source: str, run: ReviewImport | None = None) -> Outcome:
     """Write what was read. Of twins in one batch the last one counts: the later row of an export is the newer."""
     outcome = Outcome(rejected=len(batch.issues), ids=[None] * batch.size, issues=list(batch.issues))
-    outcome.became = ["rejected"] * batch.size
     outcome.became = ["rejected"] * batch.size
     kept: dict[tuple[str, str], Item] = {}
     for item in batch.items:
@@ -350,7 +358,8 @@ def resolve(store: Store, refs: Iterable[str]) -> dict[str, int]:
     keys = {ref: _as_key(ref) for ref in refs if ref}
     if not keys:
         return {}
-    wanted, found = set(keys.values()), {}
+    wanted = set(keys.values())
+    found: dict[str, int] = {}
     products, variants = Product.objects.filter(store=store), Variant.objects.filter(store=store)
     gtins = {key.zfill(width): key for key in wanted if re.fullmatch(r"\d{8,14}", key) for width in (8, 12, 13, 14)}
     # One GTIN on several products tells none of them.
@@ -358,7 +367,7 @@ def resolve(store: Store, refs: Iterable[str]) -> dict[str, int]:
         variants.filter(gtin__in=gtins).values("gtin").annotate(n=Count("product", distinct=True), one=Min("product"))
     )
     found |= {gtins[row["gtin"]]: row["one"] for row in by_gtin if row["n"] == 1} if gtins else {}
-    found |= dict(variants.filter(sku__in=wanted).values_list("sku", "product_id"))
+    found |= {sku: pk for sku, pk in variants.filter(sku__in=wanted).values_list("sku", "product_id") if sku}
     by_handle = dict(products.filter(handle__in=wanted | {key.lower() for key in wanted}).values_list("handle", "pk"))
     found |= {
         key: by_handle.get(key) or by_handle[key.lower()] for key in wanted if {key, key.lower()} & set(by_handle)

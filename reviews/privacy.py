@@ -159,9 +159,9 @@ def erase(store: Store, person: Person, keep_text: bool) -> dict[str, int]:
 
 
 def _delete_files(runs: list[ReviewImport]) -> int:
-    """Once it is sure that the rows are gone."""
+    """Once it is sure that the rows are gone; the rows that were shown before the import are the file's, too."""
     for run in runs:
         storage, name = run.file.storage, run.file.name
-        ReviewImport.objects.filter(pk=run.pk).update(file="")
+        ReviewImport.objects.filter(pk=run.pk).update(file="", detected={**run.detected, "sample": []})
         transaction.on_commit(partial(storage.delete, name))
     return len(runs)

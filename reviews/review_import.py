@@ -253,8 +253,8 @@ def sample(run: ReviewImport, n: int = 10) -> list[dict]:
             "flags": [{"kind": str(flag.kind), "reason": flag.reason} for flag in read.flags], "error": None,
         })  # fmt: skip
     found = intake.resolve(run.store, {row["product_ref"] for row in out if row["error"] is None})
-    for row in out:
-        row["product_found"] = row.get("product_ref", "") in found
+    for shown in out:
+        shown["product_found"] = shown.get("product_ref", "") in found
     return out
 
 
@@ -339,10 +339,11 @@ def stop(run: ReviewImport, status: str, error: str = "") -> None:
 
 def settle(store: Store) -> None:
     """Runs whose job ended without them (cancelled before a worker took it, or failed) say so."""
-    ends = {Job.Status.CANCELLED: Status.CANCELLED, Job.Status.FAILED: Status.FAILED}
+    ends: dict[str, str] = {Job.Status.CANCELLED: Status.CANCELLED, Job.Status.FAILED: Status.FAILED}
     rows = ReviewImport.objects.filter(store=store, status=Status.APPLYING, job__status__in=ends).select_related("job")
     for run in rows:
-        stop(run, ends[run.job.status], run.job.message if run.job.status == Job.Status.FAILED else "")
+        if run.job is not None:
+            stop(run, ends[run.job.status], run.job.message if run.job.status == Job.Status.FAILED else "")
 
 
 def report(run: ReviewImport) -> Iterator[list[str]]:

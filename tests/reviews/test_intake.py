@@ -231,3 +231,11 @@ def test_unmasked_words_go_when_their_days_are_over(store):
     Review.objects.filter(source_id="1").update(raw_expires_at=timezone.now() - timedelta(minutes=1))
     assert intake.delete_expired_raw() == 1 and intake.delete_expired_raw() == 0
     assert Review.objects.get(source_id="1").raw is None and Review.objects.get(source_id="2").raw is not None
+
+
+@pytest.mark.parametrize("year", [1, 9999])
+def test_a_date_that_no_calendar_of_ours_holds_is_refused_and_not_kept(store, year):
+    at = datetime(year, 1 if year == 1 else 12, 1 if year == 1 else 31, 23, 59, tzinfo=UTC)
+    outcome = intake.receive(store=store, items=[RawReview(text="Fine", rating="5", written_at=at)], source="api")
+    assert outcome.rejected == 1 and outcome.issues[0].column == "written_at"
+    assert not Review.objects.filter(store=store).exists()
