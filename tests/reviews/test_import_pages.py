@@ -8,7 +8,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from ecomai import jobs
 from ecomai.models import Job, Membership, Role, User
-from reviews import raw_store, review_import, tasks
+from ecomai.privacy import Person
+from reviews import privacy, raw_store, review_import, tasks
 from reviews.models import Review, ReviewImport, ReviewSettings
 from tests.reviews.factories import make_review
 
@@ -183,6 +184,16 @@ def test_the_report_can_be_opened_in_a_spreadsheet(shop):
     assert [row[0] for row in rows] == ["Line", "2", "3"] and rows[1][1] == "rating"
     assert [row[2][:2] for row in rows[1:]] == ["'=", "'@"]
     assert "attachment" in answer["Content-Disposition"]
+
+
+def test_erasing_a_person_takes_the_file_and_the_rows_that_were_shown(shop, store):
+    run = imported(shop, JUDGEME)
+    assert "jane@example.com" in str(run.detected)
+    privacy.erase(store, Person(("jane@example.com",)), keep_text=False)
+    run.refresh_from_db()
+    assert not run.file and "jane@example.com" not in str(run.detected)
+    page = shop.get(f"{URL}{run.pk}/")
+    assert page.status_code == 200 and shop.get(f"{URL}{run.pk}/settings/").status_code == 302
 
 
 def test_issues_come_page_by_page(shop):
