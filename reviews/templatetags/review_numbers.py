@@ -49,7 +49,7 @@ def star_row(value: float | None) -> SafeString | str:
     if value is None:
         return "–"
     full = int(2 * value + 0.5) / 2
-    shown = "".join("★" if full >= k else "⯪" if full >= k - 0.5 else "☆" for k in range(1, 6))
+    shown = "".join("★" if full >= k else "½" if full >= k - 0.5 else "☆" for k in range(1, 6))
     text = _("%(n)s of 5 stars") % {"n": presentation.number(value, 1)}
     return format_html('<span class="stars" role="img" aria-label="{}">{}</span>', text, shown)
 
