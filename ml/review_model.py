@@ -17,7 +17,6 @@ from ml.batching import batches
 PREFIX = "passage: "
 OVERLAP = 24  # tokens that two windows of a long text share
 MOST_WINDOWS = 12  # of one text: the first and the last ones, so that its cost is bounded
-LAST_WEIGHT = 2.0  # people end with their verdict
 SPANS = 3  # pieces of evidence shown for an aspect
 Array = np.ndarray
 
@@ -90,7 +89,8 @@ class Classifier:
                 starts = starts[: MOST_WINDOWS // 2] + starts[-(MOST_WINDOWS // 2) :]
             for s in starts:
                 part = body[s : s + room]
-                weight = len(part) / room * (LAST_WEIGHT if s == starts[-1] else 1.0)
+                # People end with their verdict: the last window counts as much as all before it.
+                weight = 1.0 if s == starts[-1] else 1 / (len(starts) - 1)
                 out.append(
                     _Window(
                         number, [*start, *part, ids[-1]], [*[(0, 0)] * len(start), *at[s : s + room], (0, 0)], weight
