@@ -10,21 +10,23 @@ from reviews.models import CountedReview, Flag, Review
 from reviews.reading import RawReview
 
 pytestmark = pytest.mark.django_db
-START = datetime(2026, 9, 1, tzinfo=UTC)
+START = datetime(2026, 3, 1, tzinfo=UTC)
 LONG = "The handle came off after two weeks and the shop sent a new one without asking."
 
 
 def bring(store, *texts, source="csv", **fields) -> list[int]:
-    """Reviews by different authors, a day apart."""
+    """Reviews by different authors, an hour apart."""
     there = Review.objects.count()
     items = [
         RawReview(
             text=text, rating="5", author_name=f"Person {there + i}", source_id=f"n{there + i}",
-            written_at=START + timedelta(days=there + i), **fields,
+            written_at=START + timedelta(hours=there + i), **fields,
         )
         for i, text in enumerate(texts)
     ]  # fmt: skip
-    return intake.receive(store=store, items=items, source=source).ids
+    outcome = intake.receive(store=store, items=items, source=source)
+    assert not outcome.issues, outcome.issues[:3]
+    return outcome.ids
 
 
 def copies() -> dict[int, int]:

@@ -152,7 +152,7 @@ after a day";1;2026-03-12;b@example.com
 6;;;;
 7;"=HYPERLINK(""http://x.example"",""y"")";★★☆☆☆;2026-03-13;
 8;=2+5;4,0;2026-03-14;
-9;nan;3;2031-01-01;
+9;nan;3;2999-01-01;
    ;  ;  ; ;
 10;Ruf mich an: +49 30 901820;4/5;1773480600;
 """
@@ -166,7 +166,7 @@ def test_a_nasty_file_adds_up_and_every_problem_is_told(store):
         (6, "Date", "31.31.2026", "bad_date", True),
         (8, "", "surplus", "wrong_width", True),
         (9, "Text", "", "nothing", True),
-        (12, "Date", "2031-01-01", "bad_date", True),
+        (12, "Date", "2999-01-01", "bad_date", True),
         (13, "Text", "", "nothing", True),
     ]
     assert Review.objects.get(source_id="2").text == "Broke\nafter a day"
