@@ -394,6 +394,12 @@ def resolve_products(store: Store) -> int:
     return count
 
 
+def resolve_everywhere() -> int:
+    """The same for every store whose reviews wait for a product."""
+    waiting = Review.objects.filter(product=None).exclude(product_ref="").order_by().values("store").distinct()
+    return sum(resolve_products(store) for store in Store.objects.filter(pk__in=waiting))
+
+
 def delete_expired_raw() -> int:
     """Delete the unmasked words whose days are over, of all stores; returns of how many reviews."""
     return Review.objects.filter(raw_expires_at__lte=timezone.now()).update(raw=None, raw_expires_at=None)

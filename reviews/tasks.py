@@ -156,6 +156,12 @@ def find_near_duplicates(store_id: int, review_ids: Sequence[int] | None = None)
     return near_duplicates.group(store, review_ids) if store is not None else 0
 
 
+@shared_task(name="reviews.tasks.find_products", expires=3000)
+def find_products() -> int:
+    """Look again for the products of reviews that came before them."""
+    return intake.resolve_everywhere()
+
+
 @shared_task(name="reviews.tasks.delete_expired_raw", expires=3000)
 def delete_expired_raw() -> int:
     """Delete unmasked words whose time is up."""
