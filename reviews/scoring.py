@@ -116,6 +116,8 @@ def score_ids(store: Store, ids: Sequence[int]) -> int:
 def score_pending(store: Store, advance: Callable[..., None] = lambda done, total=None: None) -> int:
     """Read every review that waits, the oldest row first; returns how many were judged. `advance(done, total=…)` after
     each chunk may raise to stop. Run again after a kill it goes on with what is left. Raises classifier.NoModel."""
+    # The job may follow a promotion or a roll-back: what another process looked up seconds ago may be out of date.
+    loading.forget()
     total, done, last = pending(store), 0, 0
     while True:
         # By id, so that a review that keeps changing under our hands can't hold the loop.

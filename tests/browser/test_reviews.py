@@ -71,7 +71,9 @@ def _until(page: Page, true, seconds: int = 180) -> None:
         if true():
             return
         page.wait_for_timeout(500)
-    raise AssertionError("waited in vain")
+    from ecomai.models import Job
+
+    raise AssertionError(f"waited in vain: {list(Job.objects.values_list('kind', 'status', 'message'))}")
 
 
 @pytest.mark.timeout(600)
@@ -112,9 +114,8 @@ def test_from_an_export_to_a_better_model_and_back(stack, store, alice, page: Pa
     read_before = _stars()
 
     page.goto(f"{stack.url}/admin/ml/trainingrun/")
-    page.get_by_role("link", name="Retrain").click()
-    if page.get_by_role("link", name="Reviews", exact=True).count():
-        page.get_by_role("link", name="Reviews", exact=True).first.click()
+    page.get_by_role("link", name="Retrain", exact=True).click()
+    page.locator(".ml-tabs").get_by_role("link", name="Reviews", exact=True).click()
     page.locator("select[name=store]").select_option(label="Alice's shop")
     page.locator("select[name=method]").select_option("lora")
     page.locator("input[name=epochs]").fill("2")
