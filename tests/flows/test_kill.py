@@ -14,7 +14,7 @@ from devstack.servers import Servers
 from tests.stack import Stack
 
 ROOT = Path(__file__).resolve().parents[2]
-ROWS = 12_000
+ROWS = 40_000
 SETUP = """
 import django, json; django.setup()
 from django.core.files.base import ContentFile
