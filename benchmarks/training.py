@@ -18,7 +18,7 @@ from django.conf import settings
 from benchmarks.reviews import SEED, rows_of
 from ml import sources
 
-TRAIN, EPOCHS = 1600, 2
+TRAIN, EPOCHS = 600, 2
 SIDES = {1: "negative", 2: "negative", 3: "neutral", 4: "positive", 5: "positive"}
 LOOK_ALIKES = str.maketrans("aeopcxy", "аеорсху")  # Latin → Cyrillic
 
