@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 import psycopg
@@ -62,7 +63,7 @@ def die_with_parent(sig: int):
     return apply
 
 
-class Server:
+class Server(ABC):
     """One embedded server: its folder, its child process, its settings kept in a 0600 file."""
 
     name = ""
@@ -109,9 +110,9 @@ class Server:
             known["port"] = free_port()
         self._save_settings()
 
+    @abstractmethod
     def _mark(self) -> str:
         """What stands in the command line of this server and of no other."""
-        raise NotImplementedError
 
     def _end_former(self) -> None:
         """A server that a killed supervisor left may still be closing its files: two must not write to them."""
@@ -141,13 +142,13 @@ class Server:
         self.settings["pid"] = self.process.pid
         self._save_settings()
 
+    @abstractmethod
     def start(self, keep_port: bool = False) -> None:
         """Start and wait until it answers. Raises StackError."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ping(self) -> None:
         """Raises the driver's error when the server doesn't answer."""
-        raise NotImplementedError
 
     def alive(self) -> bool:
         return self.process is not None and self.process.poll() is None

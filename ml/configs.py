@@ -116,6 +116,12 @@ class TextTrainConfig:
             raise ValueError(f"batch_tokens={self.batch_tokens}: at least max_tokens ({self.max_tokens})")
         if self.dp_noise and self.method == "adalora":
             raise ValueError("dp_noise with method=adalora: its rank budget follows gradients that are not private")
+        if self.objective == "mlm" and (self.adversarial != "none" or self.rdrop):
+            raise ValueError("objective=mlm with adversarial or rdrop: each pass masks other words")
+        if self.dp_noise and self.objective in ("contrastive", "mlm"):
+            raise ValueError(f"dp_noise with objective={self.objective}: a row's loss rests on other rows too")
+        if self.dp_noise and self.class_balance:
+            raise ValueError("dp_noise with class_balance: the counts of the classes are not private")
         if self.dp_noise and (self.adversarial != "none" or self.rdrop):
             raise ValueError("dp_noise with adversarial or rdrop: a second pass spends privacy that is not counted")
 

@@ -1,6 +1,7 @@
 """What a fine-tuning learns: each objective knows its heads, its loss on a batch, and how good it is on held-out rows."""
 
 import math
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ INTERVALS = {"negative": (1, 2), "neutral": (3, 3), "positive": (4, 5)}
 POLARITY_WEIGHT = 0.5
 
 
-class Objective:
+class Objective(ABC):
     """Base of the objectives. `main` names the metric that decides which weights are kept; higher is better."""
 
     main = ""
@@ -29,24 +30,26 @@ class Objective:
     def __init__(self, config: TextTrainConfig, train: list[dict], valid: list[dict]):
         self.config = config
 
+    @abstractmethod
     def heads(self, width: int) -> nn.Module:
         """The trainable modules beside the encoder."""
-        raise NotImplementedError
 
+    @abstractmethod
     def prepare(self, data: TextData) -> None:
         """Look at the rows once (targets as tensors)."""
 
+    @abstractmethod
     def loss(self, model: "Model", data: TextData, batch: Batch, embeds: Tensor | None = None) -> tuple[Tensor, Any]:
         """((n,) losses of the rows, outputs for `divergence`)."""
-        raise NotImplementedError
 
     def divergence(self, one: Any, two: Any) -> Tensor:
-        """Symmetric KL between two passes over the same rows, for R-Drop."""
-        raise NotImplementedError
+        """(n,) symmetric KL between two passes over the same rows, for R-Drop. Raises ValueError where two passes see
+        different inputs, which the configuration refuses before."""
+        raise ValueError(f"{type(self).__name__} can't compare two passes")
 
+    @abstractmethod
     def evaluate(self, model: "Model", data: TextData) -> tuple[dict[str, float], list[dict]]:
         """(metrics, predictions of the rows)."""
-        raise NotImplementedError
 
 
 class Model(nn.Module):

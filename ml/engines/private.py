@@ -23,9 +23,12 @@ class PrivateTraining:
         self.expected = max(1, min(rows, config.accumulate * config.batch_tokens // 32))
         self.rate = self.expected / rows
         self.model = GradSampleModule(model, loss_reduction="sum", strict=False)
+        # Noise that a kept seed could draw again would protect nobody, and a resumed run must not repeat its own.
+        self.noise = torch.Generator()
+        self.noise.seed()
         self.optimizer = DPOptimizer(
             optimizer, noise_multiplier=config.dp_noise, max_grad_norm=config.dp_clip, expected_batch_size=self.expected,
-            loss_reduction="mean", generator=torch.Generator().manual_seed(config.seed),
+            loss_reduction="mean", generator=self.noise,
         )  # fmt: skip
         self.accountant = RDPAccountant()
 
@@ -33,18 +36,18 @@ class PrivateTraining:
     def steps_per_epoch(self) -> int:
         return max(1, round(1 / self.rate))
 
-    def sample(self, data: TextData, seed: int) -> Iterator[list[list[int]]]:
-        """One epoch of steps: each a Poisson sample, in batches by length."""
-        rng = random.Random(seed)
+    def sample(self, data: TextData) -> Iterator[list[list[int]]]:
+        """One epoch of steps: each a Poisson sample, in batches by length. Drawn anew each time: the accountant's promise
+        rests on nobody knowing who was drawn, so no seed stands behind it."""
+        rng = random.SystemRandom()
         for _ in range(self.steps_per_epoch):
             chosen = [i for i in range(self.rows) if rng.random() < self.rate]
             yield data.cut(sorted(chosen, key=lambda i: len(data.ids[i])), self.config.batch_tokens) if chosen else []
 
     def step(self, pieces: list[list[int]], loss_of: Callable[[list[int]], torch.Tensor]) -> float:
-        """One private step over the pieces; returns the sum of the losses. An empty sample still spends its noise."""
+        """One private step over the pieces; returns the sum of the losses. An empty sample takes a step of noise
+        alone and is counted like any other."""
         total = 0.0
-        if not pieces:
-            pieces = []
         for number, piece in enumerate(pieces):
             loss = loss_of(piece).sum()
             loss.backward()
@@ -52,9 +55,20 @@ class PrivateTraining:
             self.optimizer.signal_skip_step(do_skip=number < len(pieces) - 1)
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
-        if pieces:
-            self.accountant.step(noise_multiplier=self.config.dp_noise, sample_rate=self.rate)
+        if not pieces:
+            self._noise_alone()
+        self.accountant.step(noise_multiplier=self.config.dp_noise, sample_rate=self.rate)
         return total
+
+    def _noise_alone(self) -> None:
+        """The step of an empty sample: noise and no gradient. Without it the absence of a step would tell that nobody was
+        drawn."""
+        scale = self.config.dp_noise * self.config.dp_clip / self.expected
+        for group in self.optimizer.original_optimizer.param_groups:
+            for p in group["params"]:
+                p.grad = torch.randn(p.shape, generator=self.noise, dtype=p.dtype).to(p.device) * scale
+        self.optimizer.original_optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
 
     def epsilon(self) -> float:
         """The privacy spent: (epsilon, dp_delta)-differential privacy holds so far."""

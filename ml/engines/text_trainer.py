@@ -69,13 +69,11 @@ class Training:
             raise ValueError("train and valid need at least one row each")
         self.objective: Objective = OBJECTIVES[self.config.objective](self.config, rows["train"], rows["valid"])
         base = base_of(Path(spec["base"]), Path(spec["init_from"]) if spec.get("init_from") else None, run / "start")
-        tokenizer = load_tokenizer(base)
         self.data = {}
         for part, found in rows.items():
             if found:
                 self.data[part] = TextData(found, load_tokenizer(base), self.config.max_tokens, self.objective.key)
                 self.objective.prepare(self.data[part])
-        del tokenizer
         self.fingerprint = hashlib.sha256(
             json.dumps(
                 [self.config.as_json(), rows["train"], rows["valid"], spec.get("init_from")], sort_keys=True
@@ -246,7 +244,7 @@ class Training:
 
     def _steps(self, epoch: int) -> list[list[list[int]]]:
         if self.private:
-            return list(self.private.sample(self.data["train"], self.config.seed + epoch))
+            return list(self.private.sample(self.data["train"]))
         batches = self.data["train"].epoch(self.config.seed + epoch, self.config.batch_tokens)
         return [batches[at : at + self._group] for at in range(0, len(batches), self._group)]
 
@@ -317,7 +315,7 @@ class Training:
         return self.finish(time.monotonic() - started)
 
     def finish(self, seconds: float) -> dict[str, float]:
-        told, _rows = self.evaluate("valid")
+        told, held_out = self.evaluate("valid")
         out = {f"valid_{k}": v for k, v in told.items()}
         predictions = []
         if "test" in self.data:
@@ -329,11 +327,7 @@ class Training:
                 "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
                 "trainable_parameters": sum(p.numel() for p in self.model.parameters() if p.requires_grad)}  # fmt: skip
         if self.rank == 0:
-            calibration = (
-                calibrate(self.evaluate("valid")[1], self.data["valid"].rows)
-                if self.config.objective == "review"
-                else {}
-            )
+            calibration = calibrate(held_out, self.data["valid"].rows) if self.config.objective == "review" else {}
             save_result(
                 self.run / "result", self.trainable(), self.config, _short(out), calibration, self.spec, self.objective
             )
