@@ -194,6 +194,7 @@ CELERY_BEAT_SCHEDULE = {
     "send-webhooks": {"task": "ecomai.tasks.send_webhooks", "schedule": 15.0},
     "look-for-alerts": {"task": "reviews.tasks.look_for_alerts", "schedule": 3600.0},
     "find-products-of-reviews": {"task": "reviews.tasks.find_products", "schedule": 3600.0},
+    "score-waiting-reviews": {"task": "reviews.tasks.score_waiting", "schedule": 300.0},
     "delete-expired-raw": {"task": "reviews.tasks.delete_expired_raw", "schedule": 3600.0},
     "mail-alerts": {"task": "reviews.tasks.mail_alerts", "schedule": 60.0},
     # Every hour: a mail that could not go out, or a week that ended while nothing ran, is made up for.

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import load_file
-from scipy.special import erf
 
 from ml import metrics
 from ml.aspects import ASPECTS
@@ -100,6 +99,8 @@ class Classifier:
 
     # --- heads
     def _star_logits(self, states: Array, mask: Array) -> Array:
+        from scipy.special import erf
+
         h = self._heads
         away = (1 - mask[..., None]) * -1e4
         mean = (states * mask[..., None]).sum(1) / mask.sum(1, keepdims=True)

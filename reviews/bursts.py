@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils.translation import gettext as _
 from rapidfuzz import fuzz
-from scipy import stats
 
 from ecomai.models import Store
 from products.models import Product
@@ -115,6 +114,8 @@ def find(store: Store, start: datetime, end: datetime) -> list[Burst]:
 
 def _burst(store: Store, rows: Sequence[Review], reason: str) -> Burst:
     """With the count that the product's last 28 days make one expect in that time, and its Poisson tail."""
+    from scipy import stats
+
     start, end = rows[0].written_at, rows[-1].written_at + timedelta(seconds=1)
     before = Review.objects.filter(
         store=store, product_id=rows[0].product_id, written_at__gte=start - BASELINE, written_at__lt=start

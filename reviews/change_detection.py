@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from scipy import stats
 
 WINDOWS = (1, 7)
 BASELINE_DAYS = 28
@@ -60,6 +59,8 @@ def _dispersion(counts: np.ndarray, expected: np.ndarray, parameters: int) -> fl
     McCullagh and Nelder, Generalized Linear Models (1989), 4.5. The estimate is divided by the 10 % point of its own
     distribution under plain Poisson counts, because a level is only kept when the spread isn't taken too small.
     """
+    from scipy import stats
+
     keep = expected > 0
     df = max(1, int(keep.sum()) - parameters)
     chi = float((((counts - expected) ** 2)[keep] / expected[keep]).sum())
@@ -77,6 +78,8 @@ def volume(series: Sequence[int], *, alpha: float | None = None) -> Signal | Non
     rates is used (Przyborowski and Wilenski 1940: given the sum, the window's count is binomial). From eight weeks on
     each weekday has a level of its own. The more unusual window is returned, None when neither is.
     """
+    from scipy import stats
+
     alpha = alpha_for() if alpha is None else alpha
     found: list[Signal] = []
     for days in WINDOWS:
@@ -125,6 +128,8 @@ def _nb(mean: float, variance: float) -> tuple[float, float]:
 def _share_dispersion(k: np.ndarray, n: np.ndarray, share: float) -> float:
     """Correlation of the reviews of a day, by moments (Williams 1982), 0 when days differ no more than chance makes
     them; taken at its upper end as the counts' dispersion is."""
+    from scipy import stats
+
     keep = n > 0
     k, n = k[keep], n[keep]
     if len(n) < 5 or not 0 < share < 1:
@@ -146,6 +151,8 @@ def share(
     Fisher's exact test against the baseline; where the baseline's days differ more than chance makes them, the
     beta-binomial with their correlation, and the larger p-value counts. A window needs ten reviews, five of the kind.
     """
+    from scipy import stats
+
     alpha = alpha_for() if alpha is None else alpha
     found: list[Signal] = []
     for days in WINDOWS:
@@ -200,6 +207,8 @@ def measure(*, seed: int = 0, series: int = 12, days: int = 365, kind: str = "po
             levels: Sequence[float] = (2.0, 8.0, 30.0), factor: float = 3.0, alpha: float | None = None) -> Measured:  # fmt: skip
     """Run the tests day by day over made series: once quiet (false alarms are episodes at least a week apart), then with
     a spike (volume, or share, times `factor` for a week) planted at a fixed day (delay in days, 0 is the same day)."""
+    from scipy import stats
+
     rng = np.random.default_rng(seed)
     alarms = found = 0
     delays: list[int] = []

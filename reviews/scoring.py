@@ -118,17 +118,33 @@ def score_pending(store: Store, advance: Callable[..., None] = lambda done, tota
     each chunk may raise to stop. Run again after a kill it goes on with what is left. Raises classifier.NoModel."""
     # The job may follow a promotion or a roll-back: what another process looked up seconds ago may be out of date.
     loading.forget()
-    total, done, last = pending(store), 0, 0
-    while True:
-        # By id, so that a review that keeps changing under our hands can't hold the loop.
-        waiting = Review.objects.filter(store=store, needs_scoring=True, rating_only=False, pk__gt=last).order_by("pk")
-        chunk = list(waiting[:CHUNK])
-        if not chunk:
-            return done
-        # Of like length together: less padding.
-        done += _read(store, sorted(chunk, key=lambda review: len(review.text)))
-        last = chunk[-1].pk
-        advance(done, total=max(total, done))
+    total, done, judged = pending(store), 0, 1
+    while judged:
+        # What came back behind our hands (edits, a new live version) waits for the next pass; a pass that judged nothing
+        # is the last, so that a review that keeps changing can't hold the loop.
+        judged, last = 0, 0
+        while chunk := _waiting(store, last):
+            # Of like length together: less padding.
+            judged += _read(store, sorted(chunk, key=lambda review: len(review.text)))
+            last = chunk[-1].pk
+            advance(done + judged, total=max(total, done + judged))
+        done += judged
+    return done
+
+
+def _waiting(store: Store, after: int) -> list[Review]:
+    rows = Review.objects.filter(store=store, needs_scoring=True, rating_only=False, pk__gt=after)
+    return list(rows.order_by("pk")[:CHUNK])
+
+
+def queue_waiting() -> list[Job]:
+    """Jobs for all stores whose reviews wait and that have a model: whatever queueing missed is found here."""
+    waiting = Review.objects.filter(needs_scoring=True, rating_only=False).order_by().values("store").distinct()
+    made = []
+    for store in Store.objects.filter(pk__in=waiting):
+        if loading.live_version("reviews", store.pk) is not None and (job := queue(store)):
+            made.append(job)
+    return made
 
 
 def queue(store: Store, title: str = "Reading reviews") -> Job | None:

@@ -96,6 +96,15 @@ def queue_scoring(store: Store) -> None:
         send(job)
 
 
+@shared_task(name="reviews.tasks.score_waiting", expires=300)
+def score_waiting() -> int:
+    """Have read what waits without a job."""
+    jobs_made = scoring.queue_waiting()
+    for job in jobs_made:
+        send(job)
+    return len(jobs_made)
+
+
 def score_soon(store: Store, ids: Sequence[int]) -> None:
     """Have reviews that came in read: one at once on the queue "live", more by the job that reads all that wait."""
     if len(ids) > 1:

@@ -6,8 +6,6 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.optimize import linear_sum_assignment
 
 from reviews.phrases import UNSPACED, base, words
 
@@ -33,6 +31,8 @@ def cluster(vectors: np.ndarray, owners: Sequence[int], *, smallest: int = 10, t
     MOST_LINKED phrases a sample, chosen by the hash of the row number, is linked and the others join the nearest
     centroid that is near enough.
     """
+    from scipy.cluster.hierarchy import fcluster, linkage
+
     n = len(vectors)
     if n < smallest:
         return []
@@ -124,6 +124,8 @@ def match(centroids: Sequence[np.ndarray], reviews: Sequence[set[int]], old_cent
     (Jaccard); an old cluster of another model has no comparable centroid and one without reviews no overlap: the other
     part counts alone. Pairs below SAME stay apart.
     """
+    from scipy.optimize import linear_sum_assignment
+
     if not centroids or not old_centroids:
         return {}
     likeness = np.zeros((len(centroids), len(old_centroids)))

@@ -165,6 +165,19 @@ def test_dp_sgd_tells_the_privacy_it_has_spent_and_more_noise_spends_less(tmp_pa
     assert 0 < loud["epsilon"] < quiet["epsilon"]
 
 
+def test_a_step_that_drew_nobody_still_moves_by_noise_and_is_counted(tmp_path):
+    from ml.engines.text_trainer import Training
+
+    run = _run(tmp_path, method="lora", epochs=1, dp_noise=1.0)
+    training = Training(run, json.loads((run / "spec.json").read_text()))
+    training.optimizer.param_groups[0]["lr"] = 1e-3
+    before = training.trainable()
+    training.private.step([], lambda rows: 1 / 0)
+    after = training.trainable()
+    assert any(float((after[k] - before[k]).abs().max()) > 0 for k in before)
+    assert training.private.accountant.history
+
+
 def test_a_search_tries_settings_and_trains_with_the_best(tmp_path):
     run = _run(tmp_path, method="lora", epochs=2, trials=2, objective="classes", learning_rate=1e-3)
     told = _train(run)
@@ -204,7 +217,9 @@ def test_a_training_asked_to_stop_keeps_its_checkpoint(tmp_path):
 @pytest.mark.parametrize(
     ("values", "named"),
     [({"method": "magic"}, "method=magic"), ({"learning_rate": 2}, "learning_rate=2"), ({"colour": 1}, "colour"),
-     ({"dp_noise": 1.0, "rdrop": 1.0}, "dp_noise"), ({"batch_tokens": 10}, "batch_tokens=10")],
+     ({"dp_noise": 1.0, "rdrop": 1.0}, "dp_noise"),
+        ({"dp_noise": 1.0, "class_balance": 1.0}, "class_balance"), ({"dp_noise": 1.0, "objective": "contrastive"}, "contrastive"),
+        ({"objective": "mlm", "adversarial": "fgm"}, "mlm"), ({"batch_tokens": 10}, "batch_tokens=10")],
 )  # fmt: skip
 def test_a_bad_setting_is_named(values, named):
     with pytest.raises(ValueError, match=named):

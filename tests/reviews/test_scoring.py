@@ -3,7 +3,7 @@
 import pytest
 
 from ecomai.jobs import Cancelled
-from ml import registry
+from ml import loading, registry
 from ml.models import ModelVersion
 from reviews import labelling, scoring
 from reviews.models import Flag, Judgement, Opinion, Review
@@ -13,6 +13,11 @@ from tests.reviews.messy import expectations
 
 pytestmark = pytest.mark.django_db
 SIDES = {"neg": -1, "neu": 0, "pos": 1}
+
+
+@pytest.fixture(autouse=True)
+def nothing_looked_up():
+    loading.forget()
 
 
 @pytest.fixture
@@ -53,6 +58,33 @@ def test_reading_twice_changes_nothing_and_a_stop_in_the_middle_loses_nothing(li
     before = list(Judgement.objects.order_by("pk").values_list("pk", "made_at"))
     assert scoring.score_pending(store) == 0
     assert list(Judgement.objects.order_by("pk").values_list("pk", "made_at")) == before
+
+
+def test_what_comes_back_behind_the_scorers_hands_is_read_in_the_same_run(live, store, monkeypatch):
+    monkeypatch.setattr(scoring, "CHUNK", 1)
+    first, _second = make_review(store, "Good"), make_review(store, "Bad")
+    again = [first.pk]
+
+    def edit_once(done, total=None):
+        if again and done == 2:
+            Review.objects.filter(pk=again.pop()).update(text="Broken", needs_scoring=True)
+
+    assert scoring.score_pending(store, edit_once) == 3
+    assert scoring.pending(store) == 0
+    first.refresh_from_db()
+    assert first.sentiment == -1
+
+
+def test_what_waits_without_a_job_gets_one_and_only_one(live, store, other_store):
+    make_review(store, "Good")
+    (job,) = scoring.queue_waiting()
+    assert job.store == store and job.total == 1
+    assert scoring.queue_waiting() == []
+
+
+def test_without_a_model_nothing_is_queued(store):
+    make_review(store, "Good")
+    assert scoring.queue_waiting() == []
 
 
 def test_a_persons_stars_stay_when_the_machine_reads_again(live, store, alice):
