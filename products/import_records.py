@@ -16,6 +16,7 @@ from ecomai.lib import numerals
 from ecomai.lib.formulas import restore
 from ecomai.lib.tablefile import Row
 from ecomai.lib.text import clean_line
+from products import import_habits
 from products.import_formats import Mapping
 from products.import_values import (
     DATE_LIKE,
@@ -24,7 +25,6 @@ from products.import_values import (
     NUMERIC,
     PRODUCT_TEXTS,
     STATUS,
-    STRUCTURED,
     WEIGHT_GRAMS,
     YES,
     Cells,
@@ -144,9 +144,9 @@ class Records(Cells):
         if self.metas:
             product["metafields"] = {c[5:]: values[c] for c in self.metas if c in values}
         if form == "google":
-            self.google(values, product, line)
+            import_habits.google(self.columns, values, product)
         elif form == "woocommerce":
-            self.woo(values, product, line)
+            import_habits.woo(self.columns, values, product)
         handle = clean_line(values.get("handle", "")).lower()
         external = (
             values.get("external_id", "") if form != "google" else values.get("group") or values.get("google_id", "")
@@ -179,7 +179,7 @@ class Records(Cells):
         if self.mapping.format == "woocommerce":
             if "simple" in values.get("woo_type", ""):
                 return [], []
-            for i in self.woo_numbers():
+            for i in import_habits.woo_numbers(self.columns):
                 name, value = values.get(f"woo_attribute:{i}:name"), values.get(f"woo_attribute:{i}:value(s)")
                 if name and value and "variation" in values.get("woo_type", ""):
                     names.append(clean_line(name))
@@ -324,45 +324,6 @@ class Records(Cells):
             compare = self.money(values, f"compare@{market}", line)
             out.append([market if not code else "", code or self.settings.currency, value, compare])
         return out
-
-    # --- formats with habits of their own
-    def google(self, values: dict, product: dict, line: int) -> None:
-        for name in ("title", "description"):
-            made = values.get(f"made_{name}", "")
-            if made and not product.get(name):
-                match = STRUCTURED.match(made)
-                product.pop(name, None)
-                product[f"made_{name}"] = match[1].replace('""', '"') if match else made
-        attributes = dict(product.get("attributes", {}))
-        if not values.get("group"):
-            for column in self.columns:
-                if column.startswith("google_option:") and values.get(column):
-                    attributes[column.partition(":")[2]] = clean_line(values[column])
-        product["attributes"] = attributes
-        if " > " in product.get("product_type", ""):
-            product["category"] = category_path(product.pop("product_type"))
-
-    def woo_numbers(self) -> list[str]:
-        return sorted({c.split(":")[1] for c in self.columns if c.startswith("woo_attribute:")}, key=int)
-
-    def woo(self, values: dict, product: dict, line: int) -> None:
-        if "woo_categories" in self.present:
-            paths = [category_path(p) for p in split_list(values.get("woo_categories", ""))]
-            product["category"] = paths[0] if paths else ""
-            if len(paths) > 1:
-                product.setdefault("metafields", {})["Categories"] = values["woo_categories"]
-        if values.get("woo_short"):
-            product.setdefault("metafields", {})["Short description"] = values["woo_short"]
-            if not product.get("description"):
-                product["description"] = values["woo_short"].replace("\\n", "\n")
-        attributes = {}
-        if "variation" not in values.get("woo_type", ""):
-            for i in self.woo_numbers():
-                name, value = values.get(f"woo_attribute:{i}:name"), values.get(f"woo_attribute:{i}:value(s)")
-                if name and value:
-                    attributes[clean_line(name)] = ", ".join(split_list(value))
-        if self.woo_numbers():
-            product["attributes"] = {**product.get("attributes", {}), **attributes}
 
     def finish(self, record: dict) -> dict:
         """The whole product: option names, pictures numbered, status of what lacks a price, a handle."""

@@ -9,20 +9,18 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 from django.db import connection, transaction
-from django.db.models import Count, Min
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from ecomai.lib.text import clean_line
 from ecomai.models import Store
-from products.models import Product, Variant
 from reviews import effective, languages, raw_store, reading
 from reviews.cleaning import SURROGATES
 from reviews.import_rows import EARLIEST
 from reviews.models import Flag, Judgement, Label, Review, ReviewImport, ReviewSettings
+from reviews.product_matching import resolve
 from reviews.reading import RawReview, ReadingContext, ReadReview, Unreadable
 
 CHUNK = 1000
@@ -38,7 +36,6 @@ UPDATED = [
     "verified", "consent", "written_at", "product_ref", "product", "run", "raw", "raw_expires_at", "needs_scoring",
     "edited_at", "revision",
 ]  # fmt: skip
-PRODUCT_PATH = re.compile(r"/products?/([^/?#]+)")
 
 
 @dataclass(frozen=True)
@@ -341,63 +338,6 @@ def _write_flags(store: Store, fresh: list[tuple[Item, Review]], reread: list[tu
         ignore_conflicts=True,
         batch_size=1000,
     )
-
-
-def _as_key(ref: str) -> str:
-    """The part of a reference that names the product: the handle of an address, the number of a Shopify GID."""
-    if ref.startswith("gid://"):
-        return ref.rpartition("/")[2]
-    if ref.startswith(("http://", "https://")):
-        found = PRODUCT_PATH.search(urlsplit(ref).path)
-        return found[1] if found else ref
-    return ref
-
-
-def resolve(store: Store, refs: Iterable[str]) -> dict[str, int]:
-    """References as sources give them → products of the store, by external id, else handle, else SKU, else GTIN."""
-    keys = {ref: _as_key(ref) for ref in refs if ref}
-    if not keys:
-        return {}
-    wanted = set(keys.values())
-    found: dict[str, int] = {}
-    products, variants = Product.objects.filter(store=store), Variant.objects.filter(store=store)
-    gtins = {key.zfill(width): key for key in wanted if re.fullmatch(r"\d{8,14}", key) for width in (8, 12, 13, 14)}
-    # One GTIN on several products tells none of them.
-    by_gtin = (
-        variants.filter(gtin__in=gtins).values("gtin").annotate(n=Count("product", distinct=True), one=Min("product"))
-    )
-    found |= {gtins[row["gtin"]]: row["one"] for row in by_gtin if row["n"] == 1} if gtins else {}
-    found |= {sku: pk for sku, pk in variants.filter(sku__in=wanted).values_list("sku", "product_id") if sku}
-    by_handle = dict(products.filter(handle__in=wanted | {key.lower() for key in wanted}).values_list("handle", "pk"))
-    found |= {
-        key: by_handle.get(key) or by_handle[key.lower()] for key in wanted if {key, key.lower()} & set(by_handle)
-    }
-    found |= dict(products.filter(external_id__in=wanted - {""}).values_list("external_id", "pk"))
-    return {ref: found[key] for ref, key in keys.items() if key in found}
-
-
-def resolve_products(store: Store) -> int:
-    """Look again for the products of reviews that have none, as after a catalogue import; returns how many were found."""
-    waiting = Review.objects.filter(store=store, product=None).exclude(product_ref="")
-    refs, count = list(waiting.order_by().values_list("product_ref", flat=True).distinct()), 0
-    for start in range(0, len(refs), CHUNK):
-        products = resolve(store, refs[start : start + CHUNK])
-        if not products:
-            continue
-        with transaction.atomic():
-            rows = list(waiting.filter(product_ref__in=products).only("pk", "product_ref").order_by("pk"))
-            for row in rows:
-                row.product_id = products[row.product_ref]
-            Review.objects.bulk_update(rows, ["product"], batch_size=1000)
-            effective.refresh([row.pk for row in rows])
-        count += len(rows)
-    return count
-
-
-def resolve_everywhere() -> int:
-    """The same for every store whose reviews wait for a product."""
-    waiting = Review.objects.filter(product=None).exclude(product_ref="").order_by().values("store").distinct()
-    return sum(resolve_products(store) for store in Store.objects.filter(pk__in=waiting))
 
 
 def delete_expired_raw() -> int:

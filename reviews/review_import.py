@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from ecomai.lib.tablefile import Look, TableError
 from ecomai.models import Job, Store, User
-from reviews import import_formats, import_rows, intake
+from reviews import import_formats, import_rows, intake, product_matching
 from reviews.import_rows import FileRow, Reader
 from reviews.intake import Batch, Issue
 from reviews.models import ReviewImport, ReviewImportIssue
@@ -109,7 +109,7 @@ def _one_product_column(store: Store, shape: str, mapping: dict[str, str], value
     if len(columns) < 2:
         return
     refs = {column: [value.strip()[:200] for value in values[column]] for column in columns}
-    known = intake.resolve(store, set().union(*refs.values()))
+    known = product_matching.resolve(store, set().union(*refs.values()))
     hits = {column: sum(ref in known for ref in refs[column]) for column in columns}
     filled = [column for column in columns if refs[column]] or columns
     best = max(filled, key=lambda column: (hits[column], -columns.index(column)))
@@ -252,7 +252,7 @@ def sample(run: ReviewImport, n: int = 10) -> list[dict]:
             "product_ref": item.raw.product_ref, "written_at": item.raw.written_at, "masked": list(read.masked),
             "flags": [{"kind": str(flag.kind), "reason": flag.reason} for flag in read.flags], "error": None,
         })  # fmt: skip
-    found = intake.resolve(run.store, {row["product_ref"] for row in out if row["error"] is None})
+    found = product_matching.resolve(run.store, {row["product_ref"] for row in out if row["error"] is None})
     for shown in out:
         shown["product_found"] = shown.get("product_ref", "") in found
     return out

@@ -12,7 +12,18 @@ from ecomai import jobs
 from ecomai.models import Job, Store
 from ecomai.tasks import send, send_webhooks
 from ml import classifier
-from reviews import alert_mail, alerts, digest, intake, near_duplicates, replies, review_import, scoring, topics
+from reviews import (
+    alert_mail,
+    alerts,
+    digest,
+    intake,
+    near_duplicates,
+    product_matching,
+    replies,
+    review_import,
+    scoring,
+    topics,
+)
 from reviews.models import Reply, Review, ReviewImport
 
 log = structlog.get_logger(__name__)
@@ -168,7 +179,7 @@ def find_near_duplicates(store_id: int, review_ids: Sequence[int] | None = None)
 @shared_task(name="reviews.tasks.find_products", expires=3000)
 def find_products() -> int:
     """Look again for the products of reviews that came before them."""
-    return intake.resolve_everywhere()
+    return product_matching.resolve_everywhere()
 
 
 @shared_task(name="reviews.tasks.delete_expired_raw", expires=3000)

@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from products.models import Variant
-from reviews import effective, intake, labelling, raw_store
+from reviews import effective, intake, labelling, product_matching, raw_store
 from reviews.models import CountedReview, Flag, Judgement, Review, ReviewSettings, StoreDay
 from reviews.reading import RawReview
 from tests.factories import make_product
@@ -152,7 +152,7 @@ def test_products_are_found_by_id_then_handle_then_sku_then_gtin_in_the_own_stor
     shop = "https://shop.example/products/"
     refs = ["501", "77", "MUG-1", "4006381333931", "gid://shopify/Product/501", shop + "pot?a=1", shop + "77", "900",
             "their-lamp", "LAMP", "nothing", "Cup"]  # fmt: skip
-    found = intake.resolve(store, refs)
+    found = product_matching.resolve(store, refs)
     assert found == {
         "501": mug.pk, "77": pot.pk, "MUG-1": mug.pk, "4006381333931": pot.pk, "gid://shopify/Product/501": mug.pk,
         shop + "77": pot.pk,
@@ -163,9 +163,9 @@ def test_products_are_found_by_id_then_handle_then_sku_then_gtin_in_the_own_stor
 def test_a_product_that_comes_later_is_found_then(store, other_store):
     take(store, raw(product_ref="mug"), raw("Other", product_ref="gone"))
     make_product(other_store, "Mug")
-    assert intake.resolve_products(store) == 0
+    assert product_matching.resolve_products(store) == 0
     mug = make_product(store, "Mug")
-    assert intake.resolve_everywhere() == 1 and intake.resolve_products(store) == 0
+    assert product_matching.resolve_everywhere() == 1 and product_matching.resolve_products(store) == 0
     assert Review.objects.get(product_ref="gone").product is None
     assert Review.objects.get(product_ref="mug").product == mug
     assert CountedReview.objects.filter(product_id=mug.pk).count() == 1
