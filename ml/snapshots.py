@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from django.conf import settings
 
 from ecomai.models import Store
 from ml.capabilities import Capability, load
-from ml.models import DatasetSnapshot
+from ml.models import Comparison, DatasetSnapshot, TrainingRun
 from ml.sources import swap_in
 
 PARTS = ("train", "valid", "test")
@@ -84,3 +84,38 @@ def freeze(capability: Capability, store: Store | None) -> DatasetSnapshot:
         defaults={"folder": relative, "counts": {part: _counts(found) for part, found in parts.items()}},
     )  # fmt: skip
     return snapshot
+
+
+def forget(store: Store, capability: str, ids: Iterable[object]) -> int:
+    """Take rows out of all that was frozen of a store's data: snapshots, the copies that trainings read, and the examples
+    of comparisons; returns how many lines of files. What a model has learned from them is not undone. Run again it
+    finds nothing."""
+    gone = {str(pk) for pk in ids}
+    if not gone:
+        return 0
+    frozen = DatasetSnapshot.objects.filter(store=store, capability=capability)
+    runs = TrainingRun.objects.filter(store=store, capability=capability).exclude(folder="")
+    places = [folder(snapshot) for snapshot in frozen] + [settings.MODELS_DIR / run.folder for run in runs]
+    count = 0
+    for place in places:
+        for name in (*(f"{part}.jsonl" for part in PARTS), "predictions.jsonl"):
+            count += _without(place / name, gone)
+    for found in Comparison.objects.filter(store=store, capability=capability):
+        shown = found.changed.get("examples", [])
+        kept = [example for example in shown if str(example.get("id")) not in gone]
+        if len(kept) != len(shown):
+            Comparison.objects.filter(pk=found.pk).update(changed={**found.changed, "examples": kept})
+    return count
+
+
+def _without(path: Path, gone: set[str]) -> int:
+    """Rewrite a file of rows without those; the old or the new one stands at any kill."""
+    if not path.exists():
+        return 0
+    lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line]
+    kept = [line for line in lines if str(json.loads(line).get("id")) not in gone]
+    if len(kept) != len(lines):
+        fresh = path.with_name(f"{path.name}.new-{os.getpid()}")
+        fresh.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        fresh.rename(path)
+    return len(lines) - len(kept)

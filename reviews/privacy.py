@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as lazy
 
 from ecomai.models import Store
 from ecomai.privacy import Person
+from ml import snapshots
 from reviews import effective, raw_store
 from reviews.models import Label, Reply, Review, ReviewImport, ReviewImportIssue
 from reviews.reading import author_hash
@@ -20,6 +21,7 @@ CHUNK = 500
 NAMES = {
     "reviews": lazy("reviews"), "labels": lazy("labels"), "unmasked_texts": lazy("unmasked texts"),
     "import_files": lazy("uploaded files"), "replies": lazy("replies"), "import_issues": lazy("rows of import reports"),
+    "training_rows": lazy("rows of training sets"),
     "reviews_naming_the_person": lazy("reviews that name the person"),
 }  # fmt: skip
 
@@ -147,6 +149,8 @@ def erase(store: Store, person: Person, keep_text: bool) -> dict[str, int]:
     counts["import_files"] = _delete_files(list(runs.exclude(file="").distinct()))
     counts["replies"] = Reply.objects.filter(review__in=own).delete()[0]
     counts["import_issues"] = _issues(store, person).update(value="")
+    # Before the rows go: after them nobody would know which lines to look for.
+    counts["training_rows"] = snapshots.forget(store, "reviews", own)
     touched = [*own]
     if keep_text:
         rows.update(raw=None, raw_expires_at=None, author_name="", author_hashes=[], country="", consent=False)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import zipfile
 from datetime import timedelta
 
@@ -11,6 +12,8 @@ from django.utils import timezone
 from ecomai import privacy, tasks
 from ecomai.models import Job
 from ecomai.privacy_models import PrivacyRequest
+from ml import capabilities, snapshots
+from ml.models import TrainingRun
 from reviews import effective, labelling, raw_store, review_dataset
 from reviews.models import Label, Reply, Review, ReviewImport, ReviewImportIssue, StoreDay
 from reviews.reading import author_hash
@@ -93,11 +96,38 @@ def test_an_erasure_takes_the_reviews_their_numbers_and_their_labels(store, alic
     data = review_dataset.build(store)
     assert "Eve" not in json.dumps([data.train, data.valid, data.gold])
     assert found.counts == {
-        "reviews": {"reviews": 1, "labels": 1, "unmasked_texts": 0, "import_files": 0, "replies": 0, "import_issues": 0}
+        "reviews": {
+            "reviews": 1,
+            "labels": 1,
+            "unmasked_texts": 0,
+            "import_files": 0,
+            "replies": 0,
+            "import_issues": 0,
+            "training_rows": 0,
+        }
     }
     assert (found.by, found.status, found.sealed) == (alice, "done", None)
     kept = json.dumps(list(PrivacyRequest.objects.values()) + list(Job.objects.values()), default=str).lower()
     assert "eve.shopper" not in kept
+
+
+@pytest.mark.parametrize("keep_text", [True, False])
+def test_an_erasure_reaches_what_was_frozen_for_training(store, alice, as_user, eve, settings, tmp_path, keep_text):
+    settings.MODELS_DIR = tmp_path
+    for number in range(30):
+        make_review(store, f"Another mug, number {number}")
+    found = capabilities.capability("reviews")
+    snapshot = snapshots.freeze(found, store)
+    run = TrainingRun.objects.create(capability="reviews", store=store, snapshot=snapshot, folder="runs/1")
+    (tmp_path / "runs" / "1").mkdir(parents=True)
+    for part in snapshots.PARTS:
+        shutil.copy(snapshots.folder(snapshot) / f"{part}.jsonl", tmp_path / run.folder / f"{part}.jsonl")
+    lines = lambda: "".join(path.read_text() for path in sorted(tmp_path.rglob("*.jsonl")))
+    assert lines().count("Eve's mug") == 2
+    before = lines().count("\n")
+    ask(as_user(alice), "erase", typed="alice", **({"keep_text": "1"} if keep_text else {}))
+    assert run_job().counts["reviews"]["training_rows"] == 2
+    assert "Eve's mug" not in lines() and lines().count("\n") == before - 2
 
 
 def test_words_may_stay_without_the_person_and_never_train_again(store, alice, as_user, eve):
