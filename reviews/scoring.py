@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext as _
 
 from ecomai import jobs
 from ecomai.models import Job, Store
@@ -147,12 +148,20 @@ def queue_waiting() -> list[Job]:
     return made
 
 
-def queue(store: Store, title: str = "Reading reviews") -> Job | None:
+def queue(store: Store, title: str = "") -> Job | None:
     """The job that reads what waits, for the door to send; None when nothing waits or one is open already."""
     count = pending(store)
     if not count or Job.objects.open().filter(store=store, kind="score").exists():
         return None
-    return jobs.create(store=store, kind="score", title=title, task=TASK, queue="ml", total=count, unit="reviews")
+    return jobs.create(
+        store=store,
+        kind="score",
+        title=title or _("Reading reviews"),
+        task=TASK,
+        queue="ml",
+        total=count,
+        unit=_("reviews"),
+    )
 
 
 def rescore(store: Store | None) -> list[Job]:
@@ -167,6 +176,6 @@ def rescore(store: Store | None) -> list[Job]:
         if version is not None:
             stale = stale.exclude(judgement__model=version)
         stale.update(needs_scoring=True)
-        job = queue(each, "Reading reviews with the new model")
+        job = queue(each, _("Reading reviews with the new model"))
         made += [job] if job else []
     return made

@@ -141,6 +141,12 @@ def test_a_verdict_at_the_end_of_a_long_text_counts(live):
 
 
 HARD = {"sarcasm_en", "sarcasm_zh"}  # the list itself promises nothing about them
+# What the house model gets wrong today, told openly: anything else is a step back.
+MISSED = {
+    ("mixed_aspects", "quality"), ("mixed_aspects", "size_fit"), ("mixed_aspects_zh", "size_fit"),
+    ("mixed_aspects_zh", "shipping"), ("code_mix_hinglish", "sentiment"), ("long_10k", "sentiment"),
+    ("question", "sentiment"), ("update_review", "sentiment"),
+}  # fmt: skip
 
 
 @pytest.mark.skipif(not list(expectations()), reason="the messy inputs are not here")
@@ -153,13 +159,12 @@ def test_the_messy_inputs_get_their_sentiment_and_aspects(live):
     texts = [for_model(c["text"]) for c in cases]
     languages = [c["expect"].get("lang", "en")[:2] for c in cases]
     found = classifier.score(texts, languages=languages, store_id=None).judgements
-    wrong = []
+    wrong = set()
     for case, made in zip(cases, found, strict=True):
         allowed = {SIDES[s] for s in case["expect"].get("sentiment", "").split("_or_") if s in SIDES}
         if allowed and made.sentiment not in allowed and case["id"] not in HARD:
-            wrong.append((case["id"], made.expected))
+            wrong.add((case["id"], "sentiment"))
         for aspect, side in case["expect"].get("aspects", {}).items():
             if aspect not in made.aspects or made.aspects[aspect].polarity != SIDES[side]:
-                wrong.append((case["id"], aspect, made.aspects.get(aspect)))
-    print(wrong)
-    assert len(wrong) <= 8, wrong
+                wrong.add((case["id"], aspect))
+    assert wrong <= MISSED, wrong - MISSED
