@@ -23,7 +23,7 @@ from ml import encoder, generator
 from ml.generator import Generation, Prompt, SamplingOptions
 from reviews import languages
 from reviews.models import Opinion, Reply, Review, ReviewSettings
-from reviews.reply_prompts import EXAMPLES, first_sentence, prefix, refusal, stems, suffix
+from reviews.reply_prompts import EXAMPLES, first_sentence, prefix, refusal, stems, suffix, without_orders
 from reviews.review_dataset import words
 
 CAPABILITY = "replies"
@@ -51,11 +51,13 @@ class NotNow(ValueError):
 
 @dataclass(frozen=True)
 class Part:
-    """One sentence to write: `kind` of KINDS, about `aspect`, from these words of the review."""
+    """One sentence to write: `kind` of KINDS, about `aspect`, from these words of the review; `orders` are what the
+    review says to the machine, which the model never sees."""
 
     kind: str
     aspect: str
     evidence: str
+    orders: str = ""
 
 
 @dataclass
@@ -94,25 +96,29 @@ def clause_at(text: str, start: int) -> str:
 def parts_of(review: Review) -> list[Part]:
     """Thanks, then up to three aspects, complaints first and the surest first; without aspects the whole impression.
 
-    The evidence of an aspect is the clause around the words that speak for it, masked like all that models see.
+    The evidence of an aspect is the clause around the words that speak for it, masked like all that models see. What
+    gives orders to the machine is nobody's evidence: a review of nothing else has no parts.
     """
     text = words(review)
+    told, orders = without_orders(text)
+    if not told:
+        return []
     judgement = getattr(review, "judgement", None)
     spans = {a: found.get("spans") or [] for a, found in (judgement.aspects if judgement else {}).items()}
-    parts = [Part("thanks", "", text)]
+    parts = [Part("thanks", "", told, orders)]
     opinions = Opinion.objects.filter(review=review).exclude(polarity=0).order_by("polarity", "-probability")
     seen: set[str] = set()
     for opinion in opinions:
         at = spans.get(opinion.aspect)
-        evidence = clause_at(text, at[0][0]) if at else text
-        if evidence in seen:
+        evidence, _orders = without_orders(clause_at(text, at[0][0])) if at else (told, "")
+        if not evidence or evidence in seen:
             continue
         seen.add(evidence)
-        parts.append(Part("negative" if opinion.polarity < 0 else "positive", opinion.aspect, evidence))
+        parts.append(Part("negative" if opinion.polarity < 0 else "positive", opinion.aspect, evidence, orders))
         if len(parts) > MOST_ASPECTS:
             break
     if len(parts) == 1 and review.sentiment:
-        parts.append(Part("negative" if review.sentiment < 0 else "positive", "", clause_at(text, 0)))
+        parts.append(Part("negative" if review.sentiment < 0 else "positive", "", clause_at(told, 0), orders))
     return parts
 
 
@@ -138,7 +144,8 @@ def compose(
             for candidate in row:
                 sentence = first_sentence(candidate.text)
                 why = refusal(
-                    sentence, kind=part.kind, language=language, evidence=part.evidence, policies=policies
+                    sentence, kind=part.kind, language=language, evidence=part.evidence, policies=policies,
+                    orders=part.orders,
                 )  # fmt: skip
                 if not why and any(_alike(sentence, other) for other in found.values()):
                     why = "said_already"
@@ -210,7 +217,7 @@ def write(reply: Reply, run: Run) -> None:
         )  # fmt: skip
 
     draft = Draft()
-    if not review.rating_only and words(review).strip():
+    if parts and not review.rating_only and words(review).strip():
         draft = compose(parts, language=reply.language, tone=reply.tone, policies=settings.policies, generate=generate)
     # Thanks alone would pass over what the review is about.
     told = [part for part in parts[1:] if part not in draft.missing]

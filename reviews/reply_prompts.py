@@ -51,6 +51,14 @@ OBEDIENT = re.compile(
     r"instruccion|istruzion|instruç|instruksi|abaikan|指令|忽略|提示词|指示|無視",
     re.I,
 )
+# A sentence of a review that speaks to the machine, not to the shop.
+ORDER = re.compile(
+    OBEDIENT.pattern
+    + r"|\b(?:mark|rate|label|classify|treat|score) (?:this|it|me|the|my)\b|you are now|pretend|respond with|reply with|"
+    r"markier\w*|bewerte dies|du bist jetzt|marque[zr]? (?:ce|cet)|marca (?:esta|este|esto)|tandai|标记为|標記為|评为|マークして",
+    re.I,
+)
+SENTENCE = regex.compile(r"[^.!?。！？\n]+[.!?。！？]*")
 LETTERS = regex.compile(r"\p{L}[\p{L}\p{M}'’]*")
 DENSE = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]+")
 
@@ -58,6 +66,15 @@ DENSE = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]+")
 def fenced(text: str) -> str:
     """A piece of a review as data: one line, no quotation marks to leave the fence with."""
     return re.sub(r'["“”„«»「」]', "'", clean_line(text))[:MAX_EVIDENCE].strip()
+
+
+def without_orders(text: str) -> tuple[str, str]:
+    """(what a review tells, what in it gives orders to the machine), sentence by sentence: a small model does what it
+    reads, whatever stands above it, so that orders never reach it."""
+    told, orders = [], []
+    for found in SENTENCE.finditer(text):
+        (orders if ORDER.search(found[0]) else told).append(found[0].strip())
+    return " ".join(filter(None, told)), " ".join(orders)
 
 
 def prefix(kind: str, language: str, tone: str) -> str:
@@ -95,14 +112,19 @@ def _example_stems(language: str, kind: str) -> frozenset[str]:
     )
 
 
+def _frame(language: str, kind: str) -> frozenset[str]:
+    return _example_stems(language, kind) if language in EXAMPLES else frozenset()
+
+
 def first_sentence(text: str) -> str:
     """The first sentence of what the model wrote: a second one wanders."""
     found = regex.match(r".+?(?:[.!?](?=\s|$)|[。！？])", text)
     return (found[0] if found else text).strip()
 
 
-def refusal(sentence: str, *, kind: str, language: str, evidence: str, policies: str) -> str:
-    """Why a sentence is not let through, as a short code; empty when it is."""
+def refusal(sentence: str, *, kind: str, language: str, evidence: str, policies: str, orders: str = "") -> str:
+    """Why a sentence is not let through, as a short code; empty when it is. `orders` is what the review said to the
+    machine: no word of it may come back."""
     width = measure(sentence).width
     if width < SHORTEST:
         return "too_short"
@@ -115,6 +137,10 @@ def refusal(sentence: str, *, kind: str, language: str, evidence: str, policies:
     if MONEY.search(sentence) or any(c not in policies for c in NUMBER.findall(sentence)):
         return "number"
     if OBEDIENT.search(sentence):
+        return "obeys_review"
+    ordered = stems(orders) - stems(evidence) - _frame(language, kind)
+    # "mark" comes back as "marked": the shorter beginning decides.
+    if any(own.startswith(stem) or stem.startswith(own) for own in stems(sentence) for stem in ordered):
         return "obeys_review"
     told = languages.identify(sentence, (language,), language)
     if told.code not in (language, languages.UNDETERMINED) and told.confidence >= languages.SURE:
@@ -134,7 +160,7 @@ def refusal(sentence: str, *, kind: str, language: str, evidence: str, policies:
     if kind != "thanks":
         if len(fold(evidence)) > 24 and fold(evidence) in fold(sentence):
             return "echo"
-        frame = _example_stems(language, kind) if known else frozenset()
+        frame = _frame(language, kind)
         own = stems(sentence) - frame
         supported = own & stems(evidence)
         if known and (not supported or len(own - supported) > (3 if not DENSE.search(sentence) else 14)):
