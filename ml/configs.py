@@ -53,7 +53,8 @@ class TextTrainConfig:
     `adversarial` perturbs the word embeddings along the gradient by `epsilon` (FGM, Miyato et al. 2017; PGD with
     `pgd_steps`, Madry et al. 2018) on a share of the batches; `rdrop` weighs the symmetric KL of two passes with other
     dropout (Liang et al. 2021). `dp_noise` above 0 trains with DP-SGD (Abadi et al. 2016) by Opacus: noise multiplier,
-    gradients of each example clipped to `dp_clip`.
+    gradients of each example clipped to `dp_clip`. `order` shifts the order of the rows alone: runs that differ in it
+    start from the same heads, so that their weights can be averaged.
     """
 
     method: str = "lora"
@@ -92,6 +93,7 @@ class TextTrainConfig:
     mlm_share: float = 0.15
     temperature: float = 0.05
     trials: int = 0
+    order: int = 0
     seed: int = 20261125
 
     def __post_init__(self) -> None:

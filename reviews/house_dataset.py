@@ -3,7 +3,8 @@
 - en_womens_clothing.csv (CC0): stars.  - id_prdect.csv (MIT, CC BY 4.0): stars.
 - absa/mabsa_phone_16langs.csv.gz (M-ABSA, Apache-2.0): aspects and their polarity in 16 languages; a review whose aspects
   all have one polarity says something about its stars too, as an interval.
-- reviews/house_rows.jsonl: our own sentences about negation, emoji, irony and shop aspects in the languages above.
+- ml/house/reviews/rows/*.jsonl: reviews that we wrote, with stars and aspects, in the languages above: goods of every
+  kind, clothes, stays; negation, contrast, irony, lukewarm verdicts, emoji, questions. They come twice an epoch.
 """
 
 import csv
@@ -15,10 +16,11 @@ from pathlib import Path
 
 from ml.aspects import ASPECTS
 
-OWN = Path(__file__).resolve().parent.parent / "ml" / "house" / "reviews" / "own_rows.jsonl"
+OWN = Path(__file__).resolve().parent.parent / "ml" / "house" / "reviews" / "rows"
 POLARITY = {"neg": "negative", "neu": "neutral", "pos": "positive"}
 # Of the star sets without a valid part of their own this share measures while training.
 VALID_SHARE = 0.06
+OWN_TIMES = 2
 
 
 def _held_out(key: str, share: float = VALID_SHARE) -> bool:
@@ -67,8 +69,19 @@ def mabsa(path: Path, polarity: bool = True) -> dict[str, list[dict]]:
 
 
 def own_rows() -> list[dict]:
-    """The rows that we wrote."""
-    return [json.loads(line) for line in OWN.read_text(encoding="utf-8").splitlines() if line] if OWN.exists() else []
+    """The rows that we wrote; each names all aspects it is about."""
+    return [
+        {**json.loads(line), "aspects_rest": "absent"}
+        for path in sorted(OWN.glob("*.jsonl")) for line in path.read_text(encoding="utf-8").splitlines() if line
+    ]  # fmt: skip
+
+
+def own_parts() -> dict[str, list[dict]]:
+    """Our rows as {"train", "valid", "test"}, by their ids: a tenth never trains, a tenth measures while training."""
+    parts: dict[str, list[dict]] = {"train": [], "valid": [], "test": []}
+    for row in own_rows():
+        parts["test" if _held_out(row["id"], 0.1) else "valid" if _held_out(row["id"], 0.2) else "train"].append(row)
+    return parts
 
 
 def build(folder: Path) -> tuple[dict[str, list[dict]], str]:
@@ -81,8 +94,8 @@ def build(folder: Path) -> tuple[dict[str, list[dict]], str]:
     for found in sets:
         for split in parts:
             parts[split] += found.get(split, [])
-    for row in own_rows():
-        parts["valid" if _held_out(row["id"], 0.1) else "train"].append(row)
+    for part, rows in own_parts().items():
+        parts[part] += rows * (OWN_TIMES if part == "train" else 1)
     test = {row["text"] for row in parts["test"]}
     parts["train"] = [row for row in parts["train"] if row["text"] not in test]
     seen = {row["text"] for row in parts["train"]}

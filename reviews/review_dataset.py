@@ -88,7 +88,7 @@ def build(store: Store | int | None, seed: int = 7) -> Dataset:
     flag wasn't dismissed. A person's label goes before the rating. What a person called spam trains nothing.
     """
     if store is None:
-        return _house(seed)
+        return _house()
     store_id = store if isinstance(store, int) else store.pk
     said = _labels(store_id)
     flags = Flag.objects.filter(
@@ -127,11 +127,8 @@ def build(store: Store | int | None, seed: int = 7) -> Dataset:
     return Dataset(parts["train"], parts["valid"], parts["test"], _hash(parts))
 
 
-def _house(seed: int) -> Dataset:
-    parts: dict[str, list[dict]] = {"train": [], "valid": [], "test": []}
-    for row in house_dataset.own_rows():
-        draw = _draw(row["id"], seed)
-        parts["test" if draw < GOLD_SHARE else "valid" if draw < GOLD_SHARE + VALID_SHARE else "train"].append(row)
+def _house() -> Dataset:
+    parts = house_dataset.own_parts()
     return Dataset(parts["train"], parts["valid"], parts["test"], _hash(parts))
 
 

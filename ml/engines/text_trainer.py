@@ -80,7 +80,7 @@ class Training:
             ).encode()
         ).hexdigest()
         self.per_epoch = max(
-            math.ceil(len(self.data["train"].epoch(self.config.seed + e, self.config.batch_tokens)) / self._group)
+            math.ceil(len(self.data["train"].epoch(self.config.seed + self.config.order + e, self.config.batch_tokens)) / self._group)
             for e in range(min(2, self.config.epochs))
         )
         encoder = Adapted(base, self.config, self.per_epoch * self.config.epochs)
@@ -245,7 +245,7 @@ class Training:
     def _steps(self, epoch: int) -> list[list[list[int]]]:
         if self.private:
             return list(self.private.sample(self.data["train"]))
-        batches = self.data["train"].epoch(self.config.seed + epoch, self.config.batch_tokens)
+        batches = self.data["train"].epoch(self.config.seed + self.config.order + epoch, self.config.batch_tokens)
         return [batches[at : at + self._group] for at in range(0, len(batches), self._group)]
 
     def evaluate(self, part: str) -> tuple[dict[str, float], list[dict]]:

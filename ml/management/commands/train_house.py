@@ -36,25 +36,30 @@ class Command(BaseCommand):
 
     def _encoder(self, found: Capability, options: dict) -> None:
         """Heads and adapter on the encoder: the data set is a function(folder) → ({part: rows}, hash)."""
+        from ml.engines.soup import cook
         from ml.engines.text_trainer import train
 
         if options["extra"] is None:
             raise CommandError("say with --extra where the review data lies")
         parts, digest = load(found.house_dataset)(options["extra"])
         run = options["out"] or settings.VAR_DIR / "training" / found.name
-        run.mkdir(parents=True, exist_ok=True)
         sources.prepare(found.base_name)
-        for part, rows in parts.items():
+        for rows in parts.values():
             random.Random(HOUSE_SEED).shuffle(rows)
-            text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-            (run / f"{part}.jsonl").write_text(text, encoding="utf-8")
-        config = checked_config(
-            found, {**found.house_config, "epochs": options["epochs"] or found.house_config["epochs"]}
-        )
-        names = {part: f"{part}.jsonl" for part in parts}
-        spec = {"base": str(sources.hf_dir(found.base_name)), **names, "config": config, "init_from": None}
-        (run / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
-        metrics = train(run)
+        epochs = {"epochs": options["epochs"] or found.house_config["epochs"]}
+        runs = [run / f"run-{n}" for n in range(len(found.house_runs))] or [run]
+        for folder, changes in zip(runs, found.house_runs or ({},), strict=True):
+            folder.mkdir(parents=True, exist_ok=True)
+            for part, rows in parts.items():
+                text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+                (folder / f"{part}.jsonl").write_text(text, encoding="utf-8")
+            config = checked_config(found, {**found.house_config, **changes, **epochs})
+            names = {part: f"{part}.jsonl" for part in parts}
+            spec = {"base": str(sources.hf_dir(found.base_name)), **names, "config": config, "init_from": None}
+            (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
+            metrics = train(folder)
+        if len(runs) > 1:
+            metrics = cook(runs, run)
         target = registry.HOUSE / found.name
         target.mkdir(exist_ok=True)
         shutil.copy(run / "result" / "weights.safetensors", target / "weights.safetensors")
