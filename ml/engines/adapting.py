@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 from peft import AdaLoraConfig, LoraConfig, get_peft_model
+from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoConfig, AutoModel, PreTrainedModel
@@ -50,6 +51,11 @@ def _add_adapters(encoder: PreTrainedModel, bottleneck: int) -> None:
         layer.intermediate.register_forward_pre_hook(remember)
 
 
+def _as_autocast(_module: nn.Module, _args: tuple, out: Tensor) -> Tensor:
+    kind = out.device.type
+    return out.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else out
+
+
 class Adapted(nn.Module):
     """An encoder with what the method makes trainable. `inner` gives token states; `merged()` plain weights."""
 
@@ -80,8 +86,13 @@ class Adapted(nn.Module):
                     tinit=max(1, total_steps // 10), tfinal=max(1, total_steps // 3), deltaT=max(1, total_steps // 100), **common,
                 )  # fmt: skip
             encoder = get_peft_model(encoder, peft)
+            for module in encoder.modules():
+                if isinstance(module, LoraLayer):
+                    module.cast_input_dtype_enabled = False  # autocast does it, without a copy in fp32
         if config.gradient_checkpointing:
             self._plain(encoder).gradient_checkpointing_enable({"use_reentrant": False})
+        # What flows from block to block: in bf16 under autocast, or else each layer would copy its fp32 input.
+        self._plain(encoder).embeddings.register_forward_hook(_as_autocast)
         self.inner = encoder
 
     @staticmethod
