@@ -20,6 +20,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "copy.view": EVERYONE,
     "copy.write": frozenset({OWNER, MANAGER, AGENT}),
     "copy.approve": frozenset({OWNER, MANAGER}),
+    "experiments.view": EVERYONE,
+    "experiments.manage": frozenset({OWNER, MANAGER}),
     "reviews.view": EVERYONE,
     "reviews.import": frozenset({OWNER, MANAGER}),
     "reviews.label": frozenset({OWNER, MANAGER, AGENT}),

@@ -1,22 +1,66 @@
-"""The models of the catalogue and of what is written from it."""
+"""The models of the catalogue, of what is written from it, of experiments and of what visitors do."""
 
 from products.models.catalogue import Brand, Category, Price, Product, ProductChange, ProductImage, Variant
-from products.models.copy import AdAsset, ChannelField, CopyRequest
+from products.models.copy import (
+    AdAsset,
+    AssetComment,
+    AssetRevision,
+    BrandVoice,
+    ChannelField,
+    ChannelRule,
+    CopyBatch,
+    CopyBrief,
+    CopyRequest,
+)
+from products.models.experiment import (
+    Arm,
+    ArmText,
+    Experiment,
+    ExperimentChange,
+    ExperimentGroup,
+    ExperimentLook,
+    ExperimentSettings,
+    ProductInTest,
+    PublishedText,
+    WeightChange,
+)
 from products.models.imports import CatalogueImport, ImportChange, ImportIssue, ImportRow
+from products.models.traffic import Assignment, Event, Exposure, ProductDay, UnknownSku
 
 __all__ = [
     "AdAsset",
+    "Arm",
+    "ArmText",
+    "AssetComment",
+    "AssetRevision",
+    "Assignment",
     "Brand",
+    "BrandVoice",
     "CatalogueImport",
     "Category",
     "ChannelField",
+    "ChannelRule",
+    "CopyBatch",
+    "CopyBrief",
     "CopyRequest",
+    "Event",
+    "Experiment",
+    "ExperimentChange",
+    "ExperimentGroup",
+    "ExperimentLook",
+    "ExperimentSettings",
+    "Exposure",
     "ImportChange",
     "ImportIssue",
     "ImportRow",
     "Price",
     "Product",
     "ProductChange",
+    "ProductDay",
     "ProductImage",
+    "ProductInTest",
+    "PublishedText",
+    "UnknownSku",
     "Variant",
+    "WeightChange",
 ]
