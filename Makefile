@@ -9,7 +9,7 @@ SUM = $(shell cat requirements.txt | cksum | cut -d' ' -f1)
 DEV_SUM = $(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run install install-dev css models test test-slow lint types bench bench-copy bench-reviews bench-train backup restore messages clean
+.PHONY: help demo run install install-dev css models test test-slow lint types bench bench-copy bench-reviews bench-review-import bench-train backup restore messages clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -62,6 +62,9 @@ bench-copy: install-dev ## measure the copy model on the held-out products
 
 bench-reviews: install-dev ## measure the review model on public test sets (REVIEW_DATA) and after a store's fine-tuning
 	$(BIN)/python -m devstack run --ephemeral -- $(BIN)/python -m benchmarks reviews
+
+bench-review-import: install-dev ## import 100,000 reviews (REVIEW_IMPORT_ROWS) while the workers are killed
+	$(BIN)/python -m devstack run --ephemeral -- $(BIN)/python -m benchmarks review_import
 
 bench-train: install-dev ## measure the trainer against the textbook loop, and the methods in one table
 	$(BIN)/python -m devstack run --ephemeral -- $(BIN)/python -m benchmarks training

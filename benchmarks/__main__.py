@@ -1,4 +1,4 @@
-"""`python -m benchmarks foundation|copy|reviews_scale`: run the measurements, print them, write benchmarks/results/<name>.json."""
+"""`python -m benchmarks foundation|copy|reviews|reviews_scale|review_import|training`: run the measurements, print them, write benchmarks/results/<name>.json."""
 
 import json
 import os
@@ -53,12 +53,16 @@ def main(name: str) -> None:
         from benchmarks import reviews
 
         figures = reviews.run()
+    elif name == "review_import":
+        from benchmarks import review_import
+
+        figures = review_import.run()
     elif name == "training":
         from benchmarks import training
 
         figures = training.run()
     else:
-        raise SystemExit("usage: python -m benchmarks foundation|copy|reviews|reviews_scale|training")
+        raise SystemExit("usage: python -m benchmarks foundation|copy|reviews|reviews_scale|review_import|training")
     result = {
         "commit": commit(),
         "machine": machine(),
@@ -66,6 +70,7 @@ def main(name: str) -> None:
             "foundation": "make bench",
             "copy": "make bench-copy",
             "reviews": "make bench-reviews",
+            "review_import": "make bench-review-import",
             "training": "make bench-train",
         }.get(name, f"python -m benchmarks {name}"),
         "figures": figures,
