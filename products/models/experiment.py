@@ -286,6 +286,7 @@ class PublishedText(models.Model):
     experiment = models.ForeignKey(Experiment, models.SET_NULL, null=True, blank=True, related_name="published")
     by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
     at = models.DateTimeField(default=timezone.now)
+    replaced_at = models.DateTimeField(null=True, blank=True, help_text="another text was published over it")
     undone_at = models.DateTimeField(null=True, blank=True)
     undone_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
 
@@ -295,7 +296,9 @@ class PublishedText(models.Model):
         ordering = ["-at", "-id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["product", "field", "locale"], condition=Q(undone_at=None), name="published_text_one"
+                fields=["product", "field", "locale"],
+                condition=Q(undone_at=None, replaced_at=None),
+                name="published_text_one",
             )
         ]
 
