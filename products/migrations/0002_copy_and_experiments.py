@@ -272,6 +272,11 @@ class Migration(migrations.Migration):
             name='brief',
             field=models.JSONField(blank=True, default=dict, help_text='audience, angles, must_include, banned, voice, praise'),
         ),
+        migrations.AddField(
+            model_name='copyrequest',
+            name='problem',
+            field=models.CharField(blank=True, help_text='why nothing was written, in a bulk order', max_length=300),
+        ),
         migrations.CreateModel(
             name='Arm',
             fields=[

@@ -143,6 +143,7 @@ class CopyRequest(models.Model):
     thrown_away = models.JSONField(default=dict, blank=True, help_text="field → reason → {count, examples}")
     candidates = models.PositiveIntegerField(default=0)
     seconds = models.FloatField(default=0)
+    problem = models.CharField(max_length=300, blank=True, help_text="why nothing was written, in a bulk order")
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     finished_at = models.DateTimeField(null=True, blank=True)
