@@ -1,0 +1,126 @@
+"""The running experiments of a store as every product page needs them: kept in the process for five seconds."""
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from products.models import ArmText, Experiment, ExperimentSettings
+
+KEEP = 5.0  # seconds that a change, a pause or a bandit's new share may take to be seen
+MOST_TEXTS = 20_000  # products whose texts a process keeps
+
+# locale → field → arm id → text
+Texts = Mapping[str, Mapping[str, Mapping[int, str]]]
+
+
+@dataclass(frozen=True)
+class LiveArm:
+    id: int
+    name: str
+    is_control: bool
+    weight: float
+
+
+@dataclass(frozen=True)
+class LiveExperiment:
+    """A running experiment on visitors, as it is now."""
+
+    id: int
+    version: int
+    salt: str
+    traffic: float
+    group_salt: str
+    group_from: float
+    group_to: float
+    locales: tuple[str, ...]
+    segments: tuple[tuple[str, frozenset[str]], ...]
+    arms: tuple[LiveArm, ...]
+
+    def arm(self, pk: int) -> LiveArm | None:
+        return next((arm for arm in self.arms if arm.id == pk), None)
+
+
+@dataclass(frozen=True)
+class Live:
+    """What a store tries now, oldest first, and the salt that its visitors' ids are hashed with."""
+
+    store_id: int
+    visitor_salt: str
+    holdout: float
+    experiments: tuple[LiveExperiment, ...]
+    _texts: dict[int, dict[int, Texts]] = field(default_factory=dict, compare=False, repr=False)
+
+    def texts(self, product_id: int) -> Mapping[int, Texts]:
+        """Experiment id → the texts that its arms have for a product; experiments without any are left out."""
+        if not self.experiments:
+            return {}
+        found = self._texts.get(product_id)
+        if found is None:
+            found = {}
+            rows = ArmText.objects.filter(product_id=product_id, arm__experiment__in=[e.id for e in self.experiments])
+            for experiment, arm, locale, name, text in rows.values_list(
+                "arm__experiment_id", "arm_id", "locale", "field", "text"
+            ):
+                found.setdefault(experiment, {}).setdefault(locale, {}).setdefault(name, {})[arm] = text  # type: ignore[attr-defined]
+            if len(self._texts) >= MOST_TEXTS:
+                self._texts.clear()
+            self._texts[product_id] = found
+        return found
+
+
+_kept: dict[int, tuple[float, Live]] = {}
+_loading = threading.Lock()
+
+
+def live(store_id: int) -> Live:
+    """The store's running experiments on visitors, at most KEEP seconds old.
+
+    While one thread looks again the others go on with what they have.
+    """
+    kept = _kept.get(store_id)
+    if kept and kept[0] > time.monotonic():
+        return kept[1]
+    if not _loading.acquire(blocking=kept is None):
+        return kept[1]  # type: ignore[index]
+    try:
+        again = _kept.get(store_id)
+        if again and again is not kept and again[0] > time.monotonic():
+            return again[1]
+        found = _load(store_id)
+        if kept and kept[1] == found:
+            found = kept[1]  # the texts that are known stay known
+        _kept[store_id] = (time.monotonic() + KEEP, found)
+        return found
+    finally:
+        _loading.release()
+
+
+def forget(store_id: int) -> None:
+    """Look again at the next call."""
+    _kept.pop(store_id, None)
+
+
+def _load(store_id: int) -> Live:
+    settings, _made = ExperimentSettings.objects.get_or_create(store_id=store_id)
+    rows = Experiment.objects.running().filter(store_id=store_id, unit=Experiment.Unit.VISITOR)
+    return Live(
+        store_id,
+        settings.salt,
+        settings.holdout,
+        tuple(
+            LiveExperiment(
+                id=row.pk,
+                version=row.version,
+                salt=row.salt,
+                traffic=row.traffic,
+                group_salt=row.group.salt if row.group else "",
+                group_from=row.group_from,
+                group_to=row.group_to,
+                locales=tuple(code.lower() for code in row.locales),
+                segments=tuple(sorted((name, frozenset(map(str, values))) for name, values in row.segments.items())),
+                arms=tuple(LiveArm(a.pk, a.name, a.is_control, a.weight) for a in row.arms.all()),
+            )
+            for row in rows.select_related("group").prefetch_related("arms").order_by("pk")
+        ),
+    )
