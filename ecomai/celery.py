@@ -1,4 +1,5 @@
-"""The Celery application. Queues: default (imports, exports), live (a person is waiting), ml (bulk model work)."""
+"""The Celery application. Queues: default (imports, exports), live (a person is waiting), ml (bulk model work),
+train (trainings)."""
 
 import os
 

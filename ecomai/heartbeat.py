@@ -6,7 +6,7 @@ import time
 from celery.signals import worker_ready, worker_shutdown
 from django.core.cache import cache
 
-QUEUES = ("default", "live", "ml")
+QUEUES = ("default", "live", "ml", "train")
 EVERY = 5.0
 ALIVE = 20
 _stop = threading.Event()

@@ -174,7 +174,7 @@ CHANNEL_LAYERS = {
 CELERY_BROKER_URL = redis_database(0)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_ROUTES = {"*.live.*": {"queue": "live"}, "*.ml.*": {"queue": "ml"}}
+CELERY_TASK_ROUTES = {"*.live.*": {"queue": "live"}, "*.ml.*": {"queue": "ml"}, "ml.tasks.train": {"queue": "train"}}
 # A task killed in the middle goes back to the queue; every task is written to run twice.
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -291,6 +291,7 @@ GENERATOR_MODEL = env.text("GENERATOR_MODEL")
 GENERATOR_API_KEY = env.text("GENERATOR_API_KEY")
 INFERENCE_DEVICE = env.text("INFERENCE_DEVICE", "auto")
 INFERENCE_THREADS = env.number("INFERENCE_THREADS", 0)
+TRAIN_THREADS = env.number("TRAIN_THREADS", 0)
 
 # --- Logs
 LOG_FORMAT = env.text("LOG_FORMAT", "console" if DEBUG else "json")

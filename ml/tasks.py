@@ -11,6 +11,9 @@ from ml.models import Comparison, Promotion, TrainingRun
 @shared_task(name="ml.tasks.train")
 def train(job_id: int) -> None:
     """Train a run; then have it compared with the live version."""
+    if job := training.moved(job_id):
+        send(job)
+        return
     with jobs.running(job_id) as hold:
         if hold is None:
             return

@@ -20,12 +20,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from ecomai import jobs
-from ecomai.models import Store, User
+from ecomai.models import Job, Store, User
 from ml import audit, devices, processes, registry, snapshots, sources
 from ml.capabilities import Capability, capability, checked_config
 from ml.models import AuditEntry, ModelVersion, TrainingRun
 from ml.training_log import Follower
 
+QUEUE = "train"  # a worker of its own: a training takes hours, and scoring must not wait for it
 LOOK = 0.5  # seconds between looks at the log
 GRACE = 90.0  # seconds that an engine has to stop after a cancel, checkpoint included
 RESTARTS = 3  # of an engine that was killed, by the system for want of memory perhaps
@@ -64,7 +65,7 @@ def start(
             config=checked, parent=parent,
         )  # fmt: skip
         run.job = jobs.create(
-            store=store, kind="train", title=f"{found.title}: training {run.pk}", task="ml.tasks.train", queue="ml",
+            store=store, kind="train", title=f"{found.title}: training {run.pk}", task="ml.tasks.train", queue=QUEUE,
             unit="steps", created_by=by,
         )  # fmt: skip
         run.folder = f"runs/{run.pk}"
@@ -74,6 +75,14 @@ def start(
             details={"run": run.pk, "trigger": trigger, "start_from": start_from, "config": checked},
         )  # fmt: skip
     return run
+
+
+def moved(job_id: int) -> Job | None:
+    """A training that was queued with the other work of the models, put into the queue of its own for the door to send;
+    None when it stands there already."""
+    if not Job.objects.open().filter(pk=job_id, task="ml.tasks.train").exclude(queue=QUEUE).update(queue=QUEUE):
+        return None
+    return Job.objects.get(pk=job_id)
 
 
 def parent_of(found: Capability, store: Store | None, start_from: str) -> ModelVersion | None:
@@ -178,7 +187,8 @@ def _prepare(run: TrainingRun, found: Capability, hold: jobs.Run) -> None:
             shutil.copyfile(source, target / f"{part}.new")
             (target / f"{part}.new").rename(target / f"{part}.jsonl")
     spec = {
-        "base": str(sources.hf_dir(found.base_name)), **names, "config": run.config, "threads": devices.threads(),
+        "base": str(sources.hf_dir(found.base_name)), **names, "config": run.config,
+        "threads": settings.TRAIN_THREADS or devices.threads(),
         "init_from": str(trained_folder(run.parent)) if run.parent and run.parent.trained else None,
     }  # fmt: skip
     (target / "spec.new").write_text(json.dumps(spec, indent=1), encoding="utf-8")

@@ -21,6 +21,7 @@ class Stack:
         "default": "-m celery -A ecomai worker -n default@%h -Q default -P threads -c 1 --without-gossip --without-mingle -l error",
         "live": "-m celery -A ecomai worker -n live@%h -Q live -P threads -c 1 --without-gossip --without-mingle -l error",
         "ml": "-m celery -A ecomai worker -n ml@%h -Q ml -P threads -c 1 --without-gossip --without-mingle -l error",
+        "train": "-m celery -A ecomai worker -n train@%h -Q train -P threads -c 1 --without-gossip --without-mingle -l error",
     }
 
     def __init__(self, database_url: str, redis_url: str, extra: dict[str, str] | None = None):

@@ -1,4 +1,5 @@
-"""Run a module as a child that dies with its parent and holds its folder alone. No Django here.
+"""Run a module as a child that dies with its parent, holds its folder alone and lets everyone else have the processor
+first. No Django here.
 
 `python -m ml.engines.child PARENT_PID LOCK_FILE MODULE ARGUMENT…`; a parent 0 is not checked, a lock "-" not taken.
 """
@@ -13,6 +14,7 @@ import threading
 import time
 
 PR_SET_PDEATHSIG = 1
+NICE = 10
 
 
 def die_with_parent(parent: int) -> None:
@@ -31,9 +33,25 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
+def yield_processor() -> None:
+    """Lower the priority: a person who waits for a text goes first.
+
+    A session of its own is a group of its own to Linux where it groups by session (sched(7), "The autogroup feature"):
+    the nice value then counts inside the group alone, and the group has one too.
+    """
+    nice = max(NICE, os.getpriority(os.PRIO_PROCESS, 0))
+    os.setpriority(os.PRIO_PROCESS, 0, nice)
+    try:
+        with open("/proc/self/autogroup", "w") as group:
+            group.write(str(nice))
+    except OSError:
+        pass  # another system, or one that groups by container: compose.yaml says the share there
+
+
 def main() -> None:
     parent, lock, module = int(sys.argv[1]), sys.argv[2], sys.argv[3]
     die_with_parent(parent)
+    yield_processor()
     if lock != "-":
         # Kept open to the end: a worker that lost its lease and the one that took it over never write one folder.
         held = open(lock, "a")

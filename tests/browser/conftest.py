@@ -32,9 +32,9 @@ def _start(settings, tmp_path, *names: str) -> Stack:
 
 @pytest.fixture
 def stack(transactional_db, settings, tmp_path):
-    """Web, default, live and ml workers on this test's database; the house model is registered."""
+    """Web, default, live, ml and train workers on this test's database; the house model is registered."""
     registry.register_house()
-    running = _start(settings, tmp_path, "web", "default", "live", "ml")
+    running = _start(settings, tmp_path, "web", "default", "live", "ml", "train")
     yield running
     running.stop()
 

@@ -15,6 +15,7 @@ import pytest
 from devstack import paths
 from devstack.servers import Postgres, Servers, Valkey
 from devstack.supervisor import procfile
+from ecomai import heartbeat
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -148,8 +149,10 @@ def test_a_data_folder_of_another_major_version_is_refused(tmp_path, monkeypatch
 
 def test_every_process_of_the_procfile_has_a_queue_or_a_port():
     commands = procfile(ROOT / "Procfile")
-    assert list(commands) == ["web", "worker", "live", "ml", "beat"]
-    assert all(f"-Q {queue}" in " ".join(commands.values()) for queue in ("default", "live", "ml"))
+    assert list(commands) == ["web", "worker", "live", "ml", "train", "beat"]
+    assert all(f"-Q {queue} " in " ".join(commands.values()) for queue in heartbeat.QUEUES)
+    compose = (ROOT / "compose.yaml").read_text()
+    assert all(f"-Q {queue} " in compose for queue in heartbeat.QUEUES)
 
 
 def test_the_example_file_names_exactly_the_variables_that_are_read():

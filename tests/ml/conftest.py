@@ -32,6 +32,14 @@ def rescore(store):
     return job
 
 
+WORDS = Capability(
+    "words", "Words", "tests.ml.conftest.build", trainer="tests.ml.word_engine",
+    config="tests.ml.word_engine.WordConfig", options=("epochs",), methods=("lora", "full"),
+    export="tests.ml.word_engine.export", agreement={"agreement": 0.99}, predict="tests.ml.word_engine.predict",
+    measure="ml.measures.classes", rescore="tests.ml.conftest.rescore", new_labels="tests.ml.conftest.new_labels",
+)  # fmt: skip
+
+
 @pytest.fixture
 def words(settings, tmp_path, monkeypatch):
     """The capability "words"; the real encoder stays where it was prepared."""
@@ -39,13 +47,8 @@ def words(settings, tmp_path, monkeypatch):
     settings.MODELS_DIR = tmp_path / "models"
     settings.MODELS_DIR.mkdir()
     (settings.MODELS_DIR / settings.ENCODER).symlink_to(real)
+    (settings.MODELS_DIR / "house").symlink_to(real.parent / "house")
     RESCORED.clear()
     LABELS["count"] = 0
-    found = Capability(
-        "words", "Words", "tests.ml.conftest.build", trainer="tests.ml.word_engine",
-        config="tests.ml.word_engine.WordConfig", options=("epochs",), methods=("lora", "full"),
-        export="tests.ml.word_engine.export", agreement={"agreement": 0.99}, predict="tests.ml.word_engine.predict",
-        measure="ml.measures.classes", rescore="tests.ml.conftest.rescore", new_labels="tests.ml.conftest.new_labels",
-    )  # fmt: skip
-    monkeypatch.setitem(capabilities._known, "words", found)
-    return found
+    monkeypatch.setitem(capabilities._known, "words", WORDS)
+    return WORDS

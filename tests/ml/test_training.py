@@ -8,18 +8,25 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import connection
 
+from devstack.supervisor import procfile
 from ecomai import jobs
 from ecomai.models import Job
-from ml import schedules, snapshots, tasks, training
+from ecomai.tasks import send
+from ml import loading, registry, schedules, snapshots, tasks, training
 from ml.capabilities import capability, checked_config
 from ml.models import AuditEntry, DatasetSnapshot, RetrainSchedule, TrainingRun
 from ml.training_log import Followed, Follower
+from reviews import scoring
+from reviews.models import Judgement
 from tests.ml import conftest
+from tests.reviews.factories import make_review
+from tests.stack import ROOT, Stack
 
 
 @pytest.fixture
@@ -35,7 +42,7 @@ def begin(store, by, **config) -> TrainingRun:
 
 def test_a_run_freezes_its_data_trains_in_a_process_and_leaves_a_ready_version(words, store, alice, quiet):
     run = begin(store, alice, epochs=1)
-    assert run.status == "queued" and run.job.queue == "ml" and run.config == {
+    assert run.status == "queued" and run.job.queue == "train" and run.config == {
         "method": "lora", "epochs": 1, "pause": 0.0, "spoil": "", "fail": False,
     }  # fmt: skip
     tasks.train(run.job_id)
@@ -95,6 +102,60 @@ def test_a_failed_training_says_why_on_its_row_and_its_job(words, store, alice, 
     assert AuditEntry.objects.filter(action="failed").count() == 1
 
 
+def test_a_training_queued_with_scoring_goes_to_the_queue_of_its_own_and_runs_there(
+    words, store, alice, monkeypatch, settings
+):
+    sent = []
+    monkeypatch.setattr("ml.tasks.send", sent.append)
+    settings.TRAIN_THREADS = 1
+    run = begin(store, alice, epochs=1)
+    Job.objects.filter(pk=run.job_id).update(queue="ml")
+    tasks.train(run.job_id)
+    run.refresh_from_db()
+    assert [(job.pk, job.queue) for job in sent] == [(run.job_id, "train")] and run.status == "queued"
+    tasks.train(run.job_id)
+    run.refresh_from_db()
+    assert run.status == "done" and json.loads((training.folder(run) / "spec.json").read_text())["threads"] == 1
+
+
+@pytest.fixture
+def workers(words, settings, transactional_db):
+    """The Procfile's workers for trainings and for scoring, with the tests' own capability and the house review model."""
+    settings.GENERATOR_BACKEND = "openai"  # the house review model alone
+    registry.register_house()
+    loading.forget()
+    parts = connection.settings_dict
+    url = f"postgres://{parts['USER']}:{parts['PASSWORD']}@{parts['HOST']}:{parts['PORT']}/{parts['NAME']}"
+    env = {"MODELS_DIR": str(settings.MODELS_DIR), "GENERATOR_BACKEND": "openai"}
+    env["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+    stack = Stack(url, settings.REDIS_URL, env)
+    for name, command in procfile(ROOT / "Procfile").items():
+        if name in ("train", "ml"):
+            line = ["/bin/sh", "-c", f"exec {command} -I tests.ml.words_worker"]
+            stack.processes[name] = subprocess.Popen(line, cwd=ROOT, env=stack.env, start_new_session=True)
+    yield
+    stack.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_reviews_are_scored_while_a_training_is_under_way(workers, store, alice):
+    run = begin(store, alice, pause=0.1, epochs=100)
+    send(run.job)
+    _until(lambda: TrainingRun.objects.get(pk=run.pk).step > 0, 120)
+    niceness = {os.getpriority(os.PRIO_PROCESS, pid) for pid in _engines(run)}
+    assert niceness == {max(10, os.getpriority(os.PRIO_PROCESS, 0))}, "it doesn't yield to who waits"
+    make_review(store, "Arrived broken. Terrible.", rating=None)
+    (job,) = scoring.queue_waiting()
+    send(job)
+    _until(lambda: not Job.objects.get(pk=job.pk).is_open, 120)
+    assert Job.objects.get(pk=job.pk).status == "done" and Judgement.objects.count() == 1
+    run.refresh_from_db()
+    assert run.status == "running" and 0 < run.step < run.total == 16_000
+    assert training.cancel(run, alice)
+    _until(lambda: TrainingRun.objects.get(pk=run.pk).status == "cancelled", 60)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_cancelled_training_stops_and_keeps_no_version(words, store, alice, quiet):
     run = begin(store, alice, pause=0.05, epochs=50)
@@ -102,7 +163,7 @@ def test_a_cancelled_training_stops_and_keeps_no_version(words, store, alice, qu
     worker.start()
     _until(lambda: TrainingRun.objects.get(pk=run.pk).step > 0)
     assert training.cancel(run, alice)
-    worker.join(40)
+    worker.join(120)
     run.refresh_from_db()
     assert run.status == "cancelled" and run.version is None and 0 < run.step < run.total
     assert Job.objects.get(pk=run.job_id).status == "cancelled"
@@ -123,7 +184,7 @@ def test_an_engine_that_is_killed_goes_on_from_its_checkpoint_with_the_same_resu
     worker.start()
     _until(lambda: TrainingRun.objects.get(pk=run.pk).step > 5)
     os.kill(_engines(run)[0], signal.SIGKILL)
-    worker.join(60)
+    worker.join(120)
     run.refresh_from_db()
     assert run.status == "done" and run.resumed == 1 and run.metrics["steps"] == 160
     model = json.loads((training.trained_folder(run.version) / "model.json").read_text())
@@ -223,7 +284,7 @@ def _in_thread(job_id: int) -> None:
         connection.close()
 
 
-def _until(ready, seconds: float = 40) -> None:
+def _until(ready, seconds: float = 120) -> None:
     limit = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < limit
@@ -236,7 +297,7 @@ def _engines(run: TrainingRun) -> list[int]:
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             try:
-                command = open(f"/proc/{entry}/cmdline", "rb").read().split(b"\0")
+                command = Path(f"/proc/{entry}/cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
             if str(training.folder(run)).encode() in command:
@@ -246,6 +307,6 @@ def _engines(run: TrainingRun) -> list[int]:
 
 def _zombie(pid: int) -> bool:
     try:
-        return open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0] == "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
     except OSError:
         return True
