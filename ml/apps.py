@@ -14,4 +14,7 @@ class MlConfig(AppConfig):
     verbose_name = _("Models")
 
     def ready(self) -> None:
+        from ml.devices import wide_vectors
+
+        wide_vectors()
         post_migrate.connect(_guard_audit, sender=self)

@@ -1,8 +1,18 @@
 """Where models run: the GPU if there is one, else the processor; settings can say so outright."""
 
 import os
+from pathlib import Path
 
 from django.conf import settings
+
+
+def wide_vectors() -> None:
+    """Let CTranslate2 use AVX-512 where the chip is new enough not to slow down for it (VNNI, since Cascade Lake): by
+    itself it stays at AVX2 on Intel's chips, which costs a quarter of the encoder's speed. To be called before
+    CTranslate2 computes; a value that is set already stands."""
+    cpu = Path("/proc/cpuinfo")
+    if cpu.exists() and "avx512_vnni" in cpu.read_text(encoding="utf-8", errors="replace"):
+        os.environ.setdefault("CT2_FORCE_CPU_ISA", "AVX512")
 
 
 def device() -> tuple[str, str]:
