@@ -6,7 +6,6 @@ from functools import lru_cache
 
 import emoji
 
-from ecomai.lib.text import measure
 from products.channels import Limit
 from products.claims_quantities import quantities
 from products.copy_prompts import Facts
@@ -26,7 +25,6 @@ TAG = re.compile(r"<[a-z/!][^>]*>", re.I)
 LEAK = re.compile(
     r"###|\bgoogle_rsa\b|\bgoogle_merchant\b|\bmeta\.|\bamazon\.|\bseo\.|compare at:|\btitle:|\bneutral \||\| (?:en|de|es|fr|ja|zh-Hans) \|"
 )
-AMAZON_BANNED = re.compile(r"[!$?_{}^¬¦]")
 PROMO = re.compile(
     r"free shipping|\bon sale\b|\bsale!|discount|% off|envío gratis|oferta|rebaja|versandkostenfrei|rabatt|angebot|livraison gratuite|promo|solde"
     r"|包邮|特价|促销|優惠|送料無料|セール|割引", re.I)  # fmt: skip
@@ -51,7 +49,7 @@ def problems(text: str, limit: Limit, locale: str, facts: Facts) -> list[str]:
     """Names of the rules that the text breaks, in the order of the checks; empty when it may be shown.
 
     Names: empty, too_long, too_short, markup, link, emoji, punctuation, decoration, exclamation, capitals, leak,
-    language, untranslated, unfinished, repetition, only_title, amazon, promo, unbalanced.
+    language, untranslated, unfinished, repetition, only_title, unbalanced, amazon, promo, characters.
     """
     found = []
 
@@ -59,7 +57,7 @@ def problems(text: str, limit: Limit, locale: str, facts: Facts) -> list[str]:
         if broken:
             found.append(name)
 
-    length = getattr(measure(text), limit.unit)
+    length = limit.count(text)
     when("empty", not text.strip())
     when("too_long", length > limit.limit)
     when("too_short", length < limit.minimum)
@@ -82,10 +80,11 @@ def problems(text: str, limit: Limit, locale: str, facts: Facts) -> list[str]:
     )
     when("unbalanced", _unbalanced(text, locale))
     if limit.key.startswith("amazon."):
-        when("amazon", limit.key == "amazon.title" and (AMAZON_BANNED.search(text) or _word_thrice(text)))
+        when("amazon", limit.key == "amazon.title" and (limit.forbidden(text) or overused(text)))
         when("promo", PROMO.search(text))
     if limit.key == "google_merchant.title":
         when("promo", PROMO.search(text))
+    when("characters", limit.key != "amazon.title" and limit.forbidden(text))
     return found
 
 
@@ -140,9 +139,10 @@ def _untranslated(text: str, locale: str, facts: Facts) -> bool:
     return bool(left) if locale == "de" else len(left) > len(words) / 2
 
 
-def _word_thrice(text: str) -> bool:
-    words = [w for w in re.findall(r"[^\W\d_]{2,}", text.casefold()) if w not in STOP_WORDS]
-    return any(words.count(word) > 2 for word in set(words))
+def overused(text: str) -> list[str]:
+    """The words that stand in the text more than twice, but for articles, prepositions and conjunctions."""
+    counts = Counter(w for w in re.findall(r"[^\W\d_]{2,}", text.casefold()) if w not in STOP_WORDS)
+    return [word for word, count in counts.items() if count > 2]
 
 
 def _unbalanced(text: str, locale: str) -> bool:
