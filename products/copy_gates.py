@@ -1,7 +1,9 @@
-"""From candidates to drafts: mend what is safe, throw away what breaks a rule or states what no fact holds, rank the rest."""
+"""From candidates to drafts: mend what is safe, throw away what breaks a rule, states what no fact holds, or is against
+the brief; rank the rest."""
 
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -10,10 +12,13 @@ import numpy as np
 from ml import encoder
 from products import claims, editorial
 from products.channels import Limit
+from products.claims_concepts import fold
 from products.copy_prompts import Facts
+from products.praise import Contradicted, contradiction, speaks_of_customers
 
 MAX_EXAMPLES = 3
 UNSURE = -1.8  # mean log-probability of a token under which the model only guesses
+SHY = 0.4  # what a text loses in rank that isn't of the angle it was ordered in
 ALIKE = 0.6  # trigram overlap from which two texts are the same one
 
 
@@ -26,6 +31,7 @@ class Draft:
     logprob: float
     spans: list[claims.Span]
     closeness: float
+    fit: float = 0.0  # how well it keeps to the brief's audience and the shop's voice; 0 where neither is known
 
 
 @dataclass
@@ -47,6 +53,64 @@ class Sifted:
 def judge(text: str, limit: Limit, locale: str, facts: Facts, book: claims.FactBook) -> tuple[list[str], claims.Check]:
     """All rules on one text: (names of broken editorial rules, result of the fact gate)."""
     return editorial.problems(text, limit, locale, facts), claims.check(text, book, locale)
+
+
+UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3"  # Thai, kana, Han, Hangul
+
+
+def holds(text: str, phrase: str) -> bool:
+    """Whether the text has the phrase, in any case and with or without accents: as whole words, or anywhere where the
+    script writes without spaces."""
+    if re.search(f"[{UNSPACED}]", phrase):
+        return unicodedata.normalize("NFKC", phrase).casefold() in unicodedata.normalize("NFKC", text).casefold()
+    words = r"\s+".join(map(re.escape, fold(phrase).split()))
+    return bool(words) and bool(re.search(rf"(?<![^\W_{UNSPACED}]){words}(?![^\W_{UNSPACED}])", fold(text)))
+
+
+def _as_ordered(angle: str, text: str, spans: list[claims.Span]) -> str:
+    return angle
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a brief and the reviews ask of every text, beside the channel's rules and the facts.
+
+    `must_include`: each entry must stand in the text; "a|b" is met by either. `praise`: names of the facts that hold
+    what customers praise. `angle_of` tells the angle that a text really has, `taste` how well texts keep to audience
+    and voice (0 neutral, higher better).
+    """
+
+    must_include: tuple[str, ...] = ()
+    banned: tuple[str, ...] = ()
+    contradicted: tuple[Contradicted, ...] = ()
+    praise: frozenset[str] = frozenset()
+    angle_of: Callable[[str, str, list[claims.Span]], str] = _as_ordered
+    taste: Callable[[list[str], Limit], Sequence[float]] | None = None
+
+
+@dataclass(frozen=True)
+class Objection:
+    """Why a text is against the brief or the reviews: `rule` is banned_word, missing_word, contradicted or
+    claim_customers; `what` the words at fault; `why` the numbers of the reviews."""
+
+    rule: str
+    what: str
+    why: str = ""
+
+
+def objections(text: str, wishes: Wishes, facts: Facts, spans: list[claims.Span]) -> list[Objection]:
+    """Everything that the brief and the reviews hold against a text; `spans` are its supported claims."""
+    found = [Objection("banned_word", word) for word in wishes.banned if holds(text, word)]
+    for entry in wishes.must_include:
+        if not any(holds(text, word) for word in entry.split("|")):
+            found.append(Objection("missing_word", entry))
+    if refuted := contradiction(text, wishes.contradicted):
+        words, aspect = refuted
+        found.append(Objection("contradicted", words, f"{aspect.aspect} {aspect.negative}/{aspect.n}"))
+    told = speaks_of_customers(text)
+    if told and not any(span.fact in wishes.praise for span in spans) and not holds(facts.description, told):
+        found.append(Objection("claim_customers", told))
+    return found
 
 
 def repair(text: str, limit: Limit) -> str:
@@ -128,6 +192,7 @@ def sift(
     book: claims.FactBook,
     into: Sifted,
     relate: Relation | None = None,
+    wishes: Wishes = Wishes(),
 ) -> None:
     """Put (text, logprob, angle) candidates through every gate."""
     total = max(1, len(book.entries))
@@ -145,10 +210,12 @@ def sift(
             into.throw("claim_ungrounded", text)
         elif logprob < UNSURE:
             into.throw("unsure", text)
+        elif against := objections(text, wishes, facts, checked.supported):
+            into.throw(against[0].rule, text, against[0].what)
         else:
-            sound.append(
-                Draft(text, angle, logprob, checked.supported, len({s.fact for s in checked.supported}) / total)
-            )
+            told = wishes.angle_of(angle, text, checked.supported)
+            held = len({s.fact for s in checked.supported}) / total
+            sound.append(Draft(text, told, logprob, checked.supported, held, -SHY * (told != angle)))
     if relate and sound:
         values = map(float, relate.close([d.text for d in sound]))
         measured, sound = list(zip(sound, values, strict=True)), []
@@ -159,6 +226,9 @@ def sift(
             else:
                 closeness = draft.closeness + min(1.0, (value - relate.bar) / 0.15)
                 sound.append(replace(draft, closeness=closeness))
+    if wishes.taste and sound:
+        fits = wishes.taste([d.text for d in sound], limit)
+        sound = [replace(draft, fit=draft.fit + float(fit)) for draft, fit in zip(sound, fits, strict=True)]
     into.passed += len(sound)
     for draft in sorted(sound, key=_worth, reverse=True):
         if any(overlap(draft.text, other.text) > ALIKE for other in into.drafts):
@@ -168,8 +238,8 @@ def sift(
 
 
 def _worth(draft: Draft) -> float:
-    """Close to the facts, and likely to the model (where the backend tells)."""
-    return draft.closeness + (0.0 if math.isnan(draft.logprob) else 0.3 * draft.logprob)
+    """Close to the facts, to the brief and the shop's voice, and likely to the model (where the backend tells)."""
+    return draft.closeness + draft.fit + (0.0 if math.isnan(draft.logprob) else 0.3 * draft.logprob)
 
 
 def _grams(text: str) -> set[str]:

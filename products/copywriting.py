@@ -17,16 +17,22 @@ from ecomai.lib.money import plain as plain_money
 from ecomai.models import Store, User
 from ml import encoder, generator
 from ml.generator import Generation, Prompt, SamplingOptions
-from products import claims, copy_dataset
+from products import brand_voice, briefs, claims, copy_dataset
+from products.briefs import Brief
 from products.channels import Limit, limits
-from products.copy_gates import ALIKE, Draft, Sifted, choose, judge, overlap, relation, sift
+from products.copy_gates import Draft, Sifted, choose, judge, relation, sift
 from products.copy_prompts import Facts, Order, prefix, suffix
-from products.models import AdAsset, Brand, CopyRequest, Product, ProductChange
+from products.models import AdAsset, Brand, CopyBrief, CopyRequest, Product
+from products.praise import praise
+
+__all__ = [
+    "Sifted", "angles_for", "brief_of", "choose", "facts_of", "judge", "others_of", "request_copy", "sift", "write",
+    "write_fields",
+]  # fmt: skip
 
 ROUNDS = 3
 OVERSAMPLE = 3  # candidates per wanted text and angle in a round
 TIME_LIMIT = 150.0  # seconds after which no further round begins
-PLAIN_ANGLES = ("feature", "material", "benefit", "use", "detail", "question", "audience")
 
 
 class Run(Protocol):
@@ -63,33 +69,44 @@ def others_of(store: Store) -> frozenset[str]:
 
 
 def angles_for(facts: Facts) -> list[str]:
-    """The angles that the facts can carry, the most fruitful first."""
-    angles = list(PLAIN_ANGLES)
-    if facts.compare_at_price:
-        angles.insert(2, "offer")
-    return angles
+    """The angles that the facts can carry, in the model's words, the most fruitful first."""
+    return [angle for _label, angle in Brief().orders(facts)]
 
 
-def request_copy(
-    *, store: Store, product: Product, channels: list[str], locale: str, tone: str, variants: int, by: User | None
-) -> CopyRequest:
-    """Write down an order; the door gives it a job."""
-    fields = {
+def asked_for(store: Store, channels: Collection[str], variants: int) -> dict[str, int]:
+    """Field → how many texts, for every field of the channels."""
+    return {
         key: min(variants, limit.most) if limit.most > 1 else 1
         for key, limit in limits(store).items()
         if limit.channel in channels
     }
+
+
+def request_copy(
+    *, store: Store, product: Product, channels: list[str], locale: str, tone: str, variants: int, by: User | None,
+    brief: CopyBrief | None = None,
+) -> CopyRequest:  # fmt: skip
+    """Write down an order; the door gives it a job. Of a brief only its demands count, as they are now."""
     return CopyRequest.objects.create(
-        store=store, product=product, channels=channels, locale=locale, tone=tone, variants=variants, asked=fields,
-        created_by=by,
+        store=store, product=product, channels=channels, locale=locale, tone=tone, variants=variants,
+        asked=asked_for(store, channels, variants), brief=briefs.frozen(brief) if brief else {}, created_by=by,
     )  # fmt: skip
 
 
-def _orders(limit: Limit, wanted: int, locale: str, tone: str, angles: list[str], round_number: int) -> list[Order]:
-    """One order per angle; later rounds begin with other angles."""
+def brief_of(request: CopyRequest) -> Brief:
+    """What a request asks for, with the reviews and the shop's voice of today."""
+    voice = brand_voice.current(request.store, request.locale) if request.brief.get("use_voice", True) else {}
+    return briefs.of(request.brief, request.locale, praise=praise(request.product), voice=voice)
+
+
+def _orders(
+    limit: Limit, wanted: int, locale: str, tone: str, angles: list[tuple[str, str]], round_number: int
+) -> list[tuple[str, Order]]:
+    """(angle of the brief, order) for one angle after the other; later rounds begin with other angles."""
     turned = angles[round_number % len(angles) :] + angles[: round_number % len(angles)]
     return [
-        Order(limit.key, locale, tone, angle, limit.aim) for angle in turned[: max(2, min(len(turned), wanted + 1))]
+        (label, Order(limit.key, locale, tone, angle, limit.aim))
+        for label, angle in turned[: max(2, min(len(turned), wanted + 1))]
     ]
 
 
@@ -99,14 +116,16 @@ Generate = Callable[[list[Prompt], int, SamplingOptions], Generation]
 def write_fields(
     facts: Facts, wanted: dict[str, int], bounds: dict[str, Limit], *, locale: str, tone: str, generate: Generate,
     seed: int | None = None, progress: Callable[[int, str], None] = lambda done, message: None, rounds: int = ROUNDS,
-    others: Collection[str] = (),
+    others: Collection[str] = (), brief: Brief = Brief(),
 ) -> tuple[dict[str, Sifted], Generation | None]:  # fmt: skip
     """Candidates for every field, sifted; further rounds for the fields that lack survivors.
 
-    `others`: brand names that no text of this product may bear.
+    `facts` are the product's; what the brief adds to them is added here. `others`: brand names that no text of this
+    product may bear.
     """
+    angles, start, wishes = brief.orders(facts), prefix(brief.shown(facts)), brief.wishes(facts)
+    facts = brief.known(facts)
     book, related = claims.FactBook(facts, others), relation(facts, locale)
-    angles, start = angles_for(facts), prefix(facts)
     sifted: dict[str, Sifted] = defaultdict(Sifted)
     last: Generation | None = None
     started = time.monotonic()
@@ -124,19 +143,19 @@ def write_fields(
             ]
             if not orders:
                 continue
-            prompts = [Prompt(start, suffix(order)) for order in orders]
+            prompts = [Prompt(start, suffix(order)) for _label, order in orders]
             options = SamplingOptions(
                 max_new_tokens=budget, temperature=0.7 + 0.1 * number, top_p=0.92, top_k=40, repetition_penalty=1.0,
                 seed=None if seed is None else seed + number,
             )  # fmt: skip
             last = generate(prompts, OVERSAMPLE, options)
-            for order, row in zip(orders, last.candidates, strict=True):
-                finished = [(c.text, c.logprob, order.angle) for c in row if c.finish == "stop"]
+            for (label, order), row in zip(orders, last.candidates, strict=True):
+                finished = [(c.text, c.logprob, label) for c in row if c.finish == "stop"]
                 for cut in row:
                     if cut.finish != "stop":
                         sifted[order.field].seen += 1
                         sifted[order.field].throw("unfinished", cut.text)
-                sift(finished, bounds[order.field], locale, facts, book, sifted[order.field], related)
+                sift(finished, bounds[order.field], locale, facts, book, sifted[order.field], related, wishes)
             progress(sum(s.seen for s in sifted.values()), order.field)
     return dict(sifted), last
 
@@ -151,6 +170,7 @@ def write(request: CopyRequest, run: Run) -> None:
         return
     started = time.monotonic()
     facts = facts_of(Product.objects.select_related("brand", "category").get(pk=request.product_id))
+    brief = brief_of(request)
     bounds = dict(limits(request.store))
     expected = sum(max(2, n + 1) * OVERSAMPLE for n in request.asked.values())
 
@@ -167,6 +187,7 @@ def write(request: CopyRequest, run: Run) -> None:
         sifted, last = write_fields(
             facts, request.asked, bounds, locale=request.locale, tone=request.tone, generate=generate,
             progress=progress, others=others_of(request.store), seed=request.pk * ROUNDS,
+            brief=brief,
         )  # fmt: skip
     except generator.GenerationCancelled:
         run.check()
@@ -176,7 +197,7 @@ def write(request: CopyRequest, run: Run) -> None:
         drafts = sifted[key].drafts
         vectors = encoder.embed([d.text for d in drafts]) if len(drafts) > count else None
         for position, draft in enumerate(choose(drafts, count, vectors), 1):
-            assets.append(_asset(request, key, position, draft, last, facts))
+            assets.append(asset_of(request, key, position, draft, last, brief.shown(facts)))
     run.check()
     with transaction.atomic():
         locked = CopyRequest.objects.select_for_update().get(pk=request.pk)
@@ -187,102 +208,24 @@ def write(request: CopyRequest, run: Run) -> None:
             thrown_away={key: s.thrown for key, s in sifted.items() if s.thrown},
             candidates=sum(s.seen for s in sifted.values()),
             seconds=round(time.monotonic() - started, 1),
+            brief={**request.brief, "praise": brief.praise.as_json(), "voiced": bool(brief.voice)},
+            problem="",
             finished_at=timezone.now(),
         )
     run.advance(expected, total=expected)
 
 
-def _asset(request: CopyRequest, key: str, position: int, draft: Draft, made: Generation, facts: Facts) -> AdAsset:
+def asset_of(request: CopyRequest, key: str, position: int, draft: Draft, made: Generation, facts: Facts) -> AdAsset:
+    """The row of a draft, not saved; `facts` as the model read them."""
     source = f"{prefix(facts)}{suffix(Order(key, request.locale, request.tone, draft.angle, 0))}"
     return AdAsset(
         store_id=request.store_id, request=request, product_id=request.product_id, field=key, locale=request.locale,
         tone=request.tone, angle=draft.angle, position=position, text=draft.text, machine_text=draft.text,
-        facts=_spans(draft.spans), model_version_id=made.model.version_id, model_label=made.model.label,
+        facts=spans_json(draft.spans), model_version_id=made.model.version_id, model_label=made.model.label,
         inputs_hash=hashlib.sha256(source.encode()).hexdigest(),
     )  # fmt: skip
 
 
-def _spans(spans: list[claims.Span]) -> list[dict]:
+def spans_json(spans: list[claims.Span]) -> list[dict]:
+    """Supported spans as they are kept beside a text."""
     return [{"start": s.start, "end": s.end, "name": s.fact, "value": s.value[:160], "kind": s.kind} for s in spans]
-
-
-# --- what people do with an asset
-def judge_edit(asset: AdAsset, text: str) -> tuple[list[str], claims.Check]:
-    """What rules and facts say of another text for an asset."""
-    facts = facts_of(asset.product)
-    book = claims.FactBook(facts, others_of(asset.store))
-    return judge(text, limits(asset.store)[asset.field], asset.locale, facts, book)
-
-
-def edit(asset: AdAsset, text: str, by: User) -> tuple[list[str], claims.Check]:
-    """Replace the text by a person's; the machine's stays beside it. The rules warn, they don't forbid.
-
-    Raises ValueError when the text is empty or over the channel's limit.
-    """
-    text = " ".join(text.split())
-    broken, checked = judge_edit(asset, text)
-    if "empty" in broken or "too_long" in broken:
-        raise ValueError(broken[0])
-    asset.text, asset.origin, asset.edited_by, asset.edited_at = text, AdAsset.Origin.HUMAN, by, timezone.now()
-    asset.facts = _spans(checked.supported)
-    asset.save(update_fields=["text", "origin", "edited_by", "edited_at", "facts"])
-    return broken, checked
-
-
-def decide(asset: AdAsset, status: str, by: User, reason: str = "") -> None:
-    """Approve or reject. Raises ValueError for another status."""
-    if status not in AdAsset.Status.values:
-        raise ValueError(status)
-    asset.status, asset.decided_by, asset.decided_at, asset.reason = status, by, timezone.now(), reason[:300]
-    asset.save(update_fields=["status", "decided_by", "decided_at", "reason"])
-
-
-def rewrite(asset: AdAsset) -> bool:
-    """Another text of the model for one asset that no person has edited or approved. False when nothing good came."""
-    if asset.origin == AdAsset.Origin.HUMAN or asset.status == AdAsset.Status.APPROVED:
-        raise ValueError("human")
-    facts = facts_of(asset.product)
-    bounds = dict(limits(asset.store))
-
-    def generate(prompts: list[Prompt], n: int, options: SamplingOptions) -> Generation:
-        return generator.generate(prompts, capability="copy", store_id=asset.store_id, n=n, options=options)
-
-    sifted, made = write_fields(
-        facts, {asset.field: 4}, bounds, locale=asset.locale, tone=asset.tone, generate=generate, rounds=2,
-        others=others_of(asset.store),
-    )  # fmt: skip
-    others = AdAsset.objects.filter(request=asset.request, field=asset.field)
-    taken = list(others.values_list("text", flat=True))
-    fresh = [d for d in sifted[asset.field].drafts if all(overlap(d.text, text) <= ALIKE for text in taken)]
-    if not fresh or made is None:
-        return False
-    new = _asset(asset.request, asset.field, asset.position, choose(fresh, 1)[0], made, facts)
-    # Only if no person touched it meanwhile.
-    return bool(
-        AdAsset.objects.filter(pk=asset.pk, origin=AdAsset.Origin.MACHINE)
-        .exclude(status=AdAsset.Status.APPROVED)
-        .update(
-            text=new.text, machine_text=new.text, angle=new.angle, facts=new.facts, status=AdAsset.Status.PROPOSED,
-            model_version=new.model_version, model_label=new.model_label, written_at=timezone.now(),
-            inputs_hash=new.inputs_hash,
-        )
-    )  # fmt: skip
-
-
-def use_in_listing(asset: AdAsset, by: User) -> None:
-    """Put an approved SEO text into the product's listing, with its history. Raises ValueError for another field."""
-    target = {"seo.title": "seo_title", "seo.description": "seo_description"}.get(asset.field)
-    if target is None or asset.status != AdAsset.Status.APPROVED:
-        raise ValueError(asset.field)
-    product = Product.objects.get(pk=asset.product_id)
-    old = getattr(product, target)
-    if old == asset.text:
-        return
-    Product.objects.filter(pk=product.pk).update(**{target: asset.text}, updated_at=timezone.now())
-    ProductChange.objects.create(
-        store=asset.store,
-        product=product,
-        source=ProductChange.Source.COPY,
-        user=by,
-        changes={target: [old, asset.text]},
-    )

@@ -6,8 +6,8 @@ from django.utils.translation import gettext as _
 from ecomai import jobs
 from ecomai.models import Job
 from ecomai.tasks import send
-from products import catalogue_import, copywriting, embedding, import_undo
-from products.models import CatalogueImport, CopyRequest
+from products import catalogue_import, copy_batches, copywriting, embedding, import_undo
+from products.models import CatalogueImport, CopyBatch, CopyRequest
 
 
 @shared_task(name="products.tasks.run_import")
@@ -69,3 +69,14 @@ def write_copy(job_id: int) -> None:
         request = CopyRequest.objects.select_related("product", "store").filter(job_id=job_id).first()
         if request is not None:
             copywriting.write(request, run)
+
+
+@shared_task(name="products.tasks.write_batch")
+def write_batch(job_id: int) -> None:
+    """Write the texts of a bulk order, product by product."""
+    with jobs.running(job_id) as run:
+        if run is None:
+            return
+        batch = CopyBatch.objects.select_related("store").filter(job_id=job_id).first()
+        if batch is not None:
+            copy_batches.work(batch, run)

@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from products import catalogue_export, copywriting
+from products import catalogue_export, copy_editing
 from products.models import AdAsset, CopyRequest, Product
 from tests.factories import import_now, make_product
 
@@ -25,7 +25,7 @@ def approve(product: Product, by, field: str, text: str, locale: str = "en") -> 
         store=product.store, request=order, product=product, field=field, locale=locale, tone="neutral", angle="",
         position=1, text=text, machine_text=text, model_label="m", inputs_hash="h", written_at=timezone.now(),
     )  # fmt: skip
-    copywriting.decide(asset, AdAsset.Status.APPROVED, by)
+    copy_editing.decide(asset, AdAsset.Status.APPROVED, by)
     return asset
 
 
