@@ -65,6 +65,7 @@ def _groups(store: Store, can: set[str], path: str) -> list[Group]:
             [
                 (_("Ad copy"), "products:copy_requests", "copy", "copy.view"),
                 (_("Channels"), "products:channels", "sliders", "copy.view"),
+                (_("Ads and feeds"), "products:ad_export", "exports", "catalogue.export"),
             ],
         ),
         (

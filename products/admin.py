@@ -1,9 +1,11 @@
 """Django admin of the catalogue, imports and copy."""
 
+from django import forms
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
 from ecomai.admin import StoreScoped
-from products import models
+from products import channel_rules, models
 
 
 class CatalogueAdmin(StoreScoped):
@@ -102,3 +104,50 @@ class AssetAdmin(LogAdmin):
 class ChannelFieldAdmin(StoreScoped):
     edit_permission = "copy.approve"
     list_display = ["key", "store", "unit", "limit", "minimum", "most"]
+
+
+class ChannelRuleForm(forms.ModelForm):
+    key = forms.ChoiceField(label=_("field"), choices=[(key, key) for key in channel_rules.INITIAL])
+
+    class Meta:
+        model = models.ChannelRule
+        fields = ["key", "unit", "limit", "minimum", "most", "least", "banned", "source", "checked_on"]
+
+    def clean(self) -> dict:
+        data = super().clean() or {}
+        numbers = {name: data.get(name) for name in ("unit", "limit", "minimum", "most", "least")}
+        if None not in numbers.values():
+            try:
+                channel_rules.check(**numbers)
+            except ValueError as error:
+                self.add_error(None, str(error))
+        return data
+
+
+@admin.register(models.ChannelRule)
+class ChannelRuleAdmin(admin.ModelAdmin):
+    """For all stores: Django's own permissions say who may, not a store's roles."""
+
+    form = ChannelRuleForm
+    list_display = ["key", "unit", "limit", "minimum", "most", "least", "banned", "source", "checked_on"]
+    actions = ["reset"]
+
+    @admin.action(description=_("Let the initial rules hold again"), permissions=["delete"])
+    def reset(self, request, rows) -> None:
+        self.log_deletions(request, rows)
+        count = channel_rules.reset(rows.values_list("key", flat=True))
+        self.message_user(request, _("%(n)d rules were reset.") % {"n": count})
+
+    def get_changeform_initial_data(self, request) -> dict:
+        rule = channel_rules.INITIAL.get(request.GET.get("key", ""))
+        if rule is None:
+            return super().get_changeform_initial_data(request)
+        names = ("key", "unit", "limit", "minimum", "most", "least", "banned", "source")
+        return {name: getattr(rule, name) for name in names} | {"checked_on": rule.checked}
+
+    def changelist_view(self, request, extra_context=None):
+        more = {
+            "initial": channel_rules.initial(), "units": dict(models.ChannelField.Unit.choices),
+            "may_add": self.has_add_permission(request), "may_delete": self.has_delete_permission(request),
+        }  # fmt: skip
+        return super().changelist_view(request, more | (extra_context or {}))

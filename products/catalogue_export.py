@@ -4,14 +4,13 @@ import csv
 import io
 from collections.abc import Iterator
 from decimal import Decimal
-from xml.sax.saxutils import escape, quoteattr
 
 from django.db import connection
 
 from ecomai.lib.formulas import safe
-from ecomai.lib.money import plain as plain_money
 from ecomai.models import Store
 from products import feed_texts, import_snapshot
+from products.ad_exports import merchant_feed
 from products.import_formats import SHOPIFY
 from products.import_snapshot import Current
 from products.models import Product
@@ -25,13 +24,6 @@ FORMATS = {
 }
 BATCH = 500
 BOM = "\ufeff"
-GOOGLE_OPTIONS = ("color", "size", "material", "pattern")
-GOOGLE_COLUMNS = [
-    "id", "title", "description", "link", "image_link", "additional_image_link", "availability", "price", "sale_price",
-    "brand", "gtin", "mpn", "condition", "identifier_exists", "google_product_category", "product_type", "item_group_id",
-    *GOOGLE_OPTIONS, "gender", "age_group",
-]  # fmt: skip
-STRUCTURED = ("structured_title", "structured_description")
 WOO_COLUMNS = [
     "ID", "Type", "SKU", "GTIN, UPC, EAN, or ISBN", "Name", "Published", "Description", "Stock", "Backorders allowed?",
     "Weight (kg)", "Sale price", "Regular price", "Categories", "Tags", "Images", "Parent", "Brands", "Meta: handle",
@@ -39,8 +31,8 @@ WOO_COLUMNS = [
 ]  # fmt: skip
 
 
-def _products(store: Store, ids: list[int] | None, active_only: bool = False) -> Iterator[Current]:
-    """The store's products in id order, read in batches, so that memory stays small."""
+def _batches(store: Store, ids: list[int] | None, active_only: bool = False) -> Iterator[list[Current]]:
+    """The store's products in id order, some hundred at a time, so that memory stays small."""
     after = 0
     rows = Product.objects.filter(store=store)
     if ids is not None:
@@ -49,8 +41,13 @@ def _products(store: Store, ids: list[int] | None, active_only: bool = False) ->
         rows = rows.filter(status=Product.Status.ACTIVE)
     while batch := list(rows.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:BATCH]):
         found = import_snapshot.load(store.pk, batch)
-        yield from (found[pk] for pk in batch if pk in found)
+        yield [found[pk] for pk in batch if pk in found]
         after = batch[-1]
+
+
+def _products(store: Store, ids: list[int] | None) -> Iterator[Current]:
+    for batch in _batches(store, ids):
+        yield from batch
 
 
 def _keys(store: Store, column: str) -> list[str]:
@@ -209,46 +206,18 @@ def google_items(store: Store, ids: list[int] | None = None, copy: bool = False)
 
     `copy`: approved ad copy for Google Merchant instead of the catalogue's own title and description.
     """
-    texts = feed_texts.approved(store) if copy else {}
-    for item in _products(store, ids, active_only=True):
-        product = item.product
-        lower = {name.casefold(): value for name, value in product["attributes"].items()}
-        many = len(item.variants) > 1
-        for variant in item.variants:
-            prices = [p for p in variant["prices"] if not p["market"] and p["currency"] == product["currency"]]
-            if not prices:
-                continue
-            amount, compare = prices[0]["amount"], prices[0]["compare_at"]
-            pictures = [image["url"] for image in item.images]
-            group = product["external_id"] or product["handle"]
-            own = variant["external_id"] or variant["sku"] or f"{product['handle']}-{variant['position']}"
-            stock = variant["stock"]
-            available = stock is None or stock > 0
-            row = {
-                "id": own if many else variant["external_id"] or group, "title": product["title"],
-                "description": " ".join(product["description_text"].split())[:5000],
-                "link": product["link"] or (f"{store.url.rstrip('/')}/products/{product['handle']}" if store.url else ""),
-                "image_link": variant["image_url"] or (pictures[0] if pictures else ""),
-                "additional_image_link": ",".join(pictures[1:11]),
-                "availability": "in_stock" if available else "backorder" if variant["backorder"] != "deny" else "out_of_stock",
-                "price": plain_money(compare if compare is not None else amount, product["currency"]),
-                "sale_price": plain_money(amount, product["currency"]) if compare is not None else "",
-                "brand": item.brand, "gtin": variant["gtin"], "mpn": variant["mpn"], "condition": product["condition"],
-                "identifier_exists": "yes" if variant["gtin"] or (item.brand and variant["mpn"]) else "no",
-                "google_product_category": product["google_category"],
-                "product_type": item.category if " > " in item.category else product["product_type"],
-                "item_group_id": group if many else "",
-                "gender": lower.get("gender", ""), "age_group": lower.get("age_group", ""),
-            }  # fmt: skip
-            for n, value in enumerate(variant["option_values"]):
-                name = product["options"][n]["name"].casefold() if n < len(product["options"]) else ""
-                if name in GOOGLE_OPTIONS and many:
-                    row[name] = value
-            for name in GOOGLE_OPTIONS:
-                if not many:
-                    row.setdefault(name, lower.get(name, ""))
-            feed_texts.put(row, texts.get(item.id, {}))
-            yield row
+    shelf = feed_texts.Shelf(store, merchant_feed.FIELDS, feed_texts.first_locale(store))
+    for batch in _batches(store, ids, active_only=True):
+        texts = shelf.take([item.id for item in batch]) if copy else {}
+        for item in batch:
+            description = " ".join(item.product["description_text"].split())[:5000]
+            chosen = feed_texts.listing(texts.get(item.id, {}), item.product["title"], description, own=True)
+            for row in merchant_feed.rows_of(item, store):
+                if row["price"]:
+                    row["description"] = description
+                    if copy:
+                        feed_texts.put(row, chosen)
+                    yield row
 
 
 def _csv(rows: Iterator[list[str]], delimiter: str = ",", bom: bool = False) -> Iterator[bytes]:
@@ -265,34 +234,12 @@ def _csv(rows: Iterator[list[str]], delimiter: str = ",", bom: bool = False) -> 
 
 
 def _google_tsv(store: Store, ids: list[int] | None, copy: bool) -> Iterator[list[str]]:
-    columns = GOOGLE_COLUMNS + [*STRUCTURED] * copy
+    columns = merchant_feed.COLUMNS + [*merchant_feed.STRUCTURED] * copy
     yield columns
     for row in google_items(store, ids, copy):
-        for name in STRUCTURED:
+        for name in merchant_feed.STRUCTURED:
             row[name] = feed_texts.as_cell(row.get(name, ""))
         yield [safe(row.get(name, "")) for name in columns]
-
-
-def _google_element(name: str, value: str) -> str:
-    if name in STRUCTURED:
-        inside = (
-            f"<g:digital_source_type>{feed_texts.MARK}</g:digital_source_type><g:content>{escape(value)}</g:content>"
-        )
-        return f"<g:{name}>{inside}</g:{name}>"
-    return f"<g:{name}>{escape(value)}</g:{name}>"
-
-
-def _google_xml(store: Store, ids: list[int] | None, copy: bool) -> Iterator[bytes]:
-    head = (
-        '<?xml version="1.0" encoding="UTF-8"?>\n<rss version="2.0" xmlns:g="http://base.google.com/ns/1.0">\n<channel>\n'
-        f"<title>{escape(store.name)}</title>\n<link>{escape(store.url)}</link>\n"
-        f"<generator version={quoteattr('1')}>EcomAI</generator>\n"
-    )
-    yield head.encode()
-    for row in google_items(store, ids, copy):
-        cells = "".join(_google_element(name, value) for name, value in row.items() if value)
-        yield f"<item>{cells}</item>\n".encode()
-    yield b"</channel>\n</rss>\n"
 
 
 def _xlsx(rows: Iterator[list[str]]) -> Iterator[bytes]:
@@ -323,5 +270,5 @@ def export(
     if format == "google_tsv":
         return _csv(_google_tsv(store, ids, copy), "\t")
     if format == "google_xml":
-        return _google_xml(store, ids, copy)
+        return merchant_feed.write_xml(google_items(store, ids, copy), store)
     return _xlsx(shopify_rows(store, ids))

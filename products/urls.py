@@ -7,4 +7,5 @@ urlpatterns: list[URLPattern] = [
     path("", include("products.catalogue_urls")),
     path("", include("products.import_urls")),
     path("", include("products.copy_urls")),
+    path("", include("products.export_urls")),
 ]
