@@ -61,8 +61,14 @@ def main(name: str) -> None:
         from benchmarks import training
 
         figures = training.run()
+    elif name == "experiments":
+        from benchmarks import experiments
+
+        figures = experiments.run()
     else:
-        raise SystemExit("usage: python -m benchmarks foundation|copy|reviews|reviews_scale|review_import|training")
+        raise SystemExit(
+            "usage: python -m benchmarks foundation|copy|reviews|reviews_scale|review_import|training|experiments"
+        )
     result = {
         "commit": commit(),
         "machine": machine(),
@@ -72,6 +78,7 @@ def main(name: str) -> None:
             "reviews": "make bench-reviews",
             "review_import": "make bench-review-import",
             "training": "make bench-train",
+            "experiments": "make bench-experiments",
         }.get(name, f"python -m benchmarks {name}"),
         "figures": figures,
     }
