@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods
 
 from ecomai.access import store_view
 from ecomai.permissions import allowed
-from products.channels import CHANNELS, limits, set_limit
+from products.channels import CHANNELS, rules, set_limit
 from products.models import ChannelField
 
 
@@ -33,7 +33,7 @@ def channels(request: HttpRequest) -> HttpResponse:
         except (ValueError, KeyError):
             error = _("Write whole numbers: at least 1, and the minimum below the limit.")
     groups = defaultdict(list)
-    for limit in limits(request.store).values():
+    for limit in rules(request.store).values():
         groups[limit.channel].append(limit)
     context = {
         "groups": [(CHANNELS[key], rows) for key, rows in groups.items()], "units": ChannelField.Unit.choices, "error": error
