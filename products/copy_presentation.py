@@ -25,7 +25,6 @@ RULES = {
     "unsure": gettext_lazy("the model itself found it unlikely"), "characters": gettext_lazy("characters that the channel refuses"),
     "unfinished": gettext_lazy("breaks off"), "repetition": gettext_lazy("repeats itself"), "only_title": gettext_lazy("only the title again"),
     "amazon": gettext_lazy("breaks Amazon's title rules"), "promo": gettext_lazy("promotional wording"), "unbalanced": gettext_lazy("open bracket or quote"),
-    "characters": gettext_lazy("characters that the channel forbids"),
     "duplicate": gettext_lazy("too much like another one"), "claim_number": gettext_lazy("a number that no fact holds"),
     "claim_price": gettext_lazy("a price that no fact holds"), "claim_colour": gettext_lazy("a colour that no fact holds"),
     "claim_material": gettext_lazy("a material that no fact holds"), "claim_proof": gettext_lazy("a property that no fact holds"),
