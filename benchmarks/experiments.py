@@ -56,7 +56,7 @@ def _chunks(runs: int, size: int = 4000) -> list[slice]:
     return [slice(at, min(at + size, runs)) for at in range(0, runs, size)]
 
 
-def fixed(rng: np.random.Generator, runs: int = 12_000) -> dict:
+def fixed(rng: np.random.Generator, runs: int = 10_000) -> dict:
     """False alarms of the fixed test, one look, nothing to find."""
     shares = {}
     for rate, n, m in TESTS:
@@ -102,7 +102,7 @@ def watched(rng: np.random.Generator, runs: int = 4000, looks: int = 50, batch: 
     shares["revenue"] = _share(((z > ab_sequential.multiplier(2.0 * n)) & enough).any(1))
     naive["revenue"] = _share(((z > 1.96) & enough).any(1))
     rules, told = Rules(mode="sequential", minimum_days=0), []
-    for _ in range(300):
+    for _ in range(150):
         hits = np.cumsum(rng.binomial(batch, 0.05, (looks, 2)), 0)
         arms = ([Conversions(int(m), int(x)) for x in row] for m, row in zip(n, hits, strict=True))
         told.append(any(judge(pair, rules, days=9).status in ("winner", "loser") for pair in arms))
@@ -116,7 +116,7 @@ def watched(rng: np.random.Generator, runs: int = 4000, looks: int = 50, batch: 
     }
 
 
-def coverage(rng: np.random.Generator, runs: int = 6000) -> dict:
+def coverage(rng: np.random.Generator, runs: int = 4000) -> dict:
     """How often the 95 % interval holds the truth: an interval does just when the posterior's share below the truth lies
     between its tails."""
     shares, lifts = {}, {}
@@ -207,7 +207,7 @@ def bandits(rng: np.random.Generator, runs: int = 150, batches: int = 20, batch:
     return {"bandit_wins_of_5": won, "bandit_regret_of_split": table, "fpr_bandit": _bandit_alarms(rng)}
 
 
-def _bandit_alarms(rng: np.random.Generator, runs: int = 300) -> float:
+def _bandit_alarms(rng: np.random.Generator, runs: int = 200) -> float:
     """Verdicts for or against an arm at any of 15 looks at a three-armed bandit without a difference."""
     alarms, rules = 0, Rules(mode="bandit", minimum_days=0)
     for run in range(runs):

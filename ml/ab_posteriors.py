@@ -6,6 +6,7 @@ narrow posterior beside a wide one is never stepped over. Parameters may be arra
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -32,6 +33,7 @@ class Beta:
     def _parts(self) -> tuple[Array, Array]:
         return np.asarray(self.a, float)[..., None], np.asarray(self.b, float)[..., None]
 
+    @cached_property
     def edges(self) -> Array:
         """(…, 29) quantiles."""
         from scipy import special
@@ -69,6 +71,7 @@ class Normal:
     mean: float | Array
     sd: float | Array
 
+    @cached_property
     def edges(self) -> Array:
         """(…, 29) quantiles."""
         return np.asarray(self.mean)[..., None] + np.asarray(self.sd)[..., None] * _SCORES
@@ -109,21 +112,21 @@ def _mass(posterior: Posterior, x: Array, w: Array) -> Array:
 
 def chance(better: Posterior, other: Posterior) -> Array:
     """P(better > other) = ∫ pdf(better) cdf(other) (Evan Miller 2014 has the finite sum for Beta)."""
-    x, w = _grid(better.edges(), other.edges())
+    x, w = _grid(better.edges, other.edges)
     return np.clip((_mass(better, x, w) * other.cdf(x)).sum(-1), 0, 1)
 
 
 def expected_loss(chosen: Posterior, others: Sequence[Posterior]) -> Array:
     """E[max(best of others - chosen, 0)] = ∫ F_chosen (1 - Π F_other) dt: what choosing it costs per visitor on average
     (Stucchio 2015, "Bayesian A/B testing at VWO")."""
-    x, w = _grid(chosen.edges(), *(o.edges() for o in others))
+    x, w = _grid(chosen.edges, *(o.edges for o in others))
     below = np.prod([o.cdf(x) for o in others], axis=0)
     return np.maximum((w * chosen.cdf(x) * (1 - below)).sum(-1), 0)
 
 
 def probability_best(posteriors: Sequence[Posterior]) -> Array:
     """(k, …) P(arm is the highest) = ∫ pdf_i Π cdf_j; sums to 1 over the arms."""
-    x, w = _grid(*(p.edges() for p in posteriors))
+    x, w = _grid(*(p.edges for p in posteriors))
     below = [p.cdf(x) for p in posteriors]
     out = []
     for i, posterior in enumerate(posteriors):
@@ -135,27 +138,27 @@ def probability_best(posteriors: Sequence[Posterior]) -> Array:
 def difference_cdf(control: Beta, treatment: Beta, d: float | Array) -> Array:
     """P(treatment - control ≤ d)."""
     d = np.asarray(d, float)[..., None]
-    x, w = _grid(control.edges(), np.clip(treatment.edges() - d, 0, 1))
+    x, w = _grid(control.edges, np.clip(treatment.edges - d, 0, 1))
     return np.clip((_mass(control, x, w) * treatment.cdf(x + d)).sum(-1), 0, 1)
 
 
 def lift_cdf(control: Beta, treatment: Beta, r: float | Array) -> Array:
     """P(treatment / control - 1 ≤ r), r above -1."""
     ratio = 1 + np.asarray(r, float)[..., None]
-    x, w = _grid(control.edges(), np.clip(treatment.edges() / ratio, 0, 1))
+    x, w = _grid(control.edges, np.clip(treatment.edges / ratio, 0, 1))
     return np.clip((_mass(control, x, w) * treatment.cdf(ratio * x)).sum(-1), 0, 1)
 
 
 def difference_quantiles(control: Beta, treatment: Beta, levels: Sequence[float]) -> list[float]:
     """Quantiles of treatment - control, of two single posteriors."""
-    c, t = control.edges(), treatment.edges()
+    c, t = control.edges, treatment.edges
     return _quantiles(lambda d: float(difference_cdf(control, treatment, d)), levels, t[0] - c[-1], t[-1] - c[0])
 
 
 def lift_quantiles(control: Beta, treatment: Beta, levels: Sequence[float]) -> list[float]:
     """Quantiles of treatment / control - 1, of two single posteriors. They exist for every posterior, also where control
     has no conversion (the mean of the lift does not)."""
-    c, t = np.maximum(control.edges(), 1e-300), np.maximum(treatment.edges(), 1e-300)
+    c, t = np.maximum(control.edges, 1e-300), np.maximum(treatment.edges, 1e-300)
     found = _quantiles(
         lambda y: float(lift_cdf(control, treatment, np.expm1(y))), levels, np.log(t[0] / c[-1]), np.log(t[-1] / c[0])
     )

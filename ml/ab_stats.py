@@ -172,23 +172,19 @@ def judge(
     )  # fmt: skip
 
 
-def judge_items(
-    effect: ab_design.ItemEffect | None, rules: Rules, *, finished: bool, higher_is_better: bool | None = None
-) -> Verdict:
+def judge_items(effect: ab_design.ItemEffect | None, rules: Rules, *, finished: bool) -> Verdict:
     """The same for a test that splits products: one look, when it has `finished`. The effect's interval is the one shown;
     it must have been made at `rules.level`."""
-    better = rules.higher_is_better if higher_is_better is None else higher_is_better
     reasons = () if finished else ("running",)
     if effect is None:
         return Verdict(NOT_YET, None, (*reasons, "few_events"), None, None, (), (0.5, 0.5), (None, None))
-    sign = 1 if better else -1
+    sign = 1 if rules.higher_is_better else -1
     signed = ab_effects.Effect(sign * effect.effect, effect.error, effect.df)
     risks, test = ab_effects.posterior(signed), ab_effects.t_test(signed)
     found = Comparison(
         1, effect.control, effect.control + effect.effect, test.chance, effect.p_value, rules.level, effect.effect,
         effect.low, effect.high, effect.lift, effect.lift_low, effect.lift_high, risks.risk_treatment, risks.risk_control,
     )  # fmt: skip
-    rules = replace(rules, higher_is_better=better)
     found = replace(found, status=_status(found, (), finished, True, rules))
     status, winner = _whole([found], rules)
     warnings = [] if effect.enough_items else ["few_items"]
