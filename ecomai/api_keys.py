@@ -32,8 +32,8 @@ def create(
 def find(secret: str) -> ApiKey | None:
     """The live key of that secret; notes its use at most once a minute."""
     key = ApiKey.objects.select_related("store").filter(key_hash=digest(secret), revoked_at=None).first()
-    if key:
-        now = timezone.now()
+    now = timezone.now()
+    if key and (key.last_used_at is None or key.last_used_at < now - timedelta(minutes=1)):
         ApiKey.objects.filter(pk=key.pk).filter(
             Q(last_used_at=None) | Q(last_used_at__lt=now - timedelta(minutes=1))
         ).update(last_used_at=now)

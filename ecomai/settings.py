@@ -190,6 +190,9 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_SCHEDULE = {
     "settle-privacy": {"task": "ecomai.tasks.settle_privacy", "schedule": 3600.0},
     "recover-jobs": {"task": "ecomai.tasks.recover_jobs", "schedule": 15.0},
+    # Events may come 7 days late: the older days are summed less often.
+    "sum-storefront-today": {"task": "products.tasks.sum_storefront_days", "schedule": 300.0, "args": [2]},
+    "sum-storefront-week": {"task": "products.tasks.sum_storefront_days", "schedule": 3600.0, "args": [9]},
     "check-retraining": {"task": "ml.tasks.check_schedules", "schedule": 600.0},
     "send-webhooks": {"task": "ecomai.tasks.send_webhooks", "schedule": 15.0},
     "look-for-alerts": {"task": "reviews.tasks.look_for_alerts", "schedule": 3600.0},
@@ -257,9 +260,24 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["ecomai.api_auth.HasStore"],
     "DEFAULT_SCHEMA_CLASS": "drf_standardized_errors.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["ecomai.api_errors.LimitedJSONParser"],
     "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
-    "DEFAULT_THROTTLE_CLASSES": ["ecomai.api_auth.KeyThrottle"],
-    "DEFAULT_THROTTLE_RATES": {"key": env.text("API_RATE", "1200/min")},
+    "DEFAULT_THROTTLE_CLASSES": ["ecomai.api_auth.ApiThrottle"],
+    "DEFAULT_THROTTLE_RATES": {
+        "key": env.text("API_RATE", "12000/min"),
+        "visitor": env.text("API_VISITOR_RATE", "600/min"),
+    },
+    # Whose address counts: behind a proxy the one that it saw, never what the browser claims.
+    "NUM_PROXIES": 1 if env.flag("TRUST_PROXY", False) else 0,
+}
+API_BATCH = env.number("API_BATCH", 100)  # events in one request, at most 500
+DRF_STANDARDIZED_ERRORS = {
+    "ERROR_SCHEMAS": {
+        "400": "ecomai.api_errors.BadRequestSerializer",
+        "413": "ecomai.api_errors.ClientErrorSerializer",
+        **dict.fromkeys(("401", "403", "404", "405", "406", "415", "429"), "ecomai.api_errors.ClientErrorSerializer"),
+    },
+    "ALLOWED_ERROR_STATUS_CODES": ["400", "401", "403", "404", "405", "406", "413", "415", "429", "500"],
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "EcomAI",
@@ -280,6 +298,9 @@ CORS_URLS_REGEX = r"^/api/v1/"
 # Which shop may call is checked against the key's own list of origins (ecomai.api_auth); a browser needs the header.
 CORS_ALLOW_ALL_ORIGINS = True
 CORS_ALLOW_CREDENTIALS = False
+CORS_ALLOW_HEADERS = ["accept", "accept-language", "authorization", "content-type", "if-none-match"]
+CORS_EXPOSE_HEADERS = ["etag", "retry-after"]
+CORS_PREFLIGHT_MAX_AGE = 86400
 
 # --- Models
 MODELS_DIR = Path(env.text("MODELS_DIR", str(VAR_DIR / "models")))

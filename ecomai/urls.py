@@ -8,6 +8,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from ecomai import views, views_health, views_members
 from ecomai.forms import NewPasswordForm, ResetForm
 
+handler404 = "ecomai.api_errors.not_found"
 urlpatterns = [
     path("", views.home_redirect, name="home"),
     path("healthz", views_health.healthz, name="healthz"),

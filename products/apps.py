@@ -27,3 +27,15 @@ class ProductsConfig(AppConfig):
                 new_labels="products.copy_dataset.new_labels",
             )  # fmt: skip
         )
+
+        from ecomai import privacy as people
+        from products import storefront_privacy
+
+        people.register(
+            "storefront",
+            title="Storefront",
+            find=storefront_privacy.find,
+            export=storefront_privacy.export,
+            erase=storefront_privacy.erase,
+            names=storefront_privacy.NAMES,
+        )

@@ -207,6 +207,22 @@ def _decode(cursor: str, column: str):
         return None
 
 
+def is_cursor(cursor: str, sort: str) -> bool:
+    """Whether a cursor is one of `page`'s for that sorting."""
+    column = SORTS[sort][0]
+    decoded = _decode(cursor, column)
+    if decoded is None or not 0 <= decoded[1] < 2**63:
+        return False
+    value = decoded[0]
+    if isinstance(value, datetime):
+        return value.tzinfo is not None
+    if isinstance(value, Decimal):
+        return value.is_finite() and abs(value) < 10**10
+    if isinstance(value, int):
+        return abs(value) < 2**31
+    return value is None or (isinstance(value, str) and "\0" not in value and value.isprintable())
+
+
 def _segment(products, column: str, empty: bool | None, start, descending: bool, size: int) -> list[Product]:
     """Up to `size` rows in order; `empty` picks the rows with (True) or without (False) a NULL, None means either."""
     if empty is not None:

@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 from ecomai import jobs
 from ecomai.models import Job
 from ecomai.tasks import send
-from products import catalogue_import, copy_batches, copywriting, embedding, import_undo
+from products import catalogue_import, copy_batches, copywriting, embedding, import_undo, storefront_days
 from products.models import CatalogueImport, CopyBatch, CopyRequest
 
 
@@ -80,3 +80,9 @@ def write_batch(job_id: int) -> None:
         batch = CopyBatch.objects.select_related("store").filter(job_id=job_id).first()
         if batch is not None:
             copy_batches.work(batch, run)
+
+
+@shared_task(name="products.tasks.sum_storefront_days")
+def sum_storefront_days(days: int) -> None:
+    """Sum what shoppers did on each product in the last days."""
+    storefront_days.sum_recent(days)

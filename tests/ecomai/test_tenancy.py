@@ -45,7 +45,7 @@ OBJECTS = {
     "copy/<int:pk>/": "copy", "copy/<int:pk>/approved.csv": "copy", "copy/assets/<int:pk>/edit/": "asset",
     "copy/assets/<int:pk>/check/": "asset",
     "copy/assets/<int:pk>/decide/": "asset", "copy/assets/<int:pk>/rewrite/": "asset", "copy/assets/<int:pk>/use/": "asset",
-    "products/<str:ref>/": "product",
+    "products/<str:ref>/": "product", "products/<str:ref>/copy/": "product",
     "reviews/alerts/<int:pk>/": "alert", "reviews/alerts/<int:pk>/acknowledge/": "alert", "reviews/alerts/<int:pk>/mute/": "alert",
     "reviews/alerts/mutes/<int:pk>/end/": "alert_mute", "reviews/topics/<int:pk>/": "topic",
     "reviews/topics/<int:pk>/rename/": "topic", "reviews/topics/other/<int:pk>/": "topic_set",
