@@ -67,12 +67,32 @@ class Brief:
         name, value = self._praise()
         return replace(facts, attributes={**facts.attributes, name: value}) if value else facts
 
-    def shown(self, facts: Facts) -> Facts:
-        """What the model reads: that, the audience and the words to use, which hold nothing true by themselves."""
+    def shown(self, facts: Facts, angle: str = "") -> Facts:
+        """What the model reads: that, the audience and the words to use, which hold nothing true by themselves.
+
+        A small model writes of what stands before it. For proof and urgency, which it wasn't trained to tell from
+        other facts, only those that carry them are shown, and the description's first sentence to stay grounded.
+        """
         words = ", ".join(entry.split("|")[0].strip() for entry in self.must_include)
         more = {name: value for name, value in (("Audience", self.audience), ("Keywords", words)) if value}
         known = self.known(facts)
+        if angle in ("proof", "urgency"):
+            carrying = deadlines(facts) if angle == "urgency" else self._proofs(known)
+            attributes = {name: value for name, value in known.attributes.items() if name in carrying}
+            if attributes:
+                price = {} if angle == "urgency" else {"price": "", "compare_at_price": ""}
+                first = re.split(r"(?<=[.!?])\s|(?<=[。！？])", known.description, maxsplit=1)[0]
+                known = replace(known, description=first, options={}, attributes=attributes, **price)
         return replace(known, attributes={**known.attributes, **more}) if more else known
+
+    def _proofs(self, known: Facts) -> list[str]:
+        """Names of the attributes that prove something: what customers praise, else certificates and the like."""
+        praise, _value = self._praise()
+        if praise in known.attributes:
+            return [praise]
+        return [
+            n for n, value in known.attributes.items() if any(k == "proof" for *_at, k, _c in concepts(f"{n} {value}"))
+        ]
 
     def lacking(self, facts: Facts) -> list[str]:
         """The angles of the brief that no fact carries."""
@@ -192,7 +212,7 @@ def save(*, brief: CopyBrief | None, store: Store, by: User | None, **fields) ->
     for name in ("must_include", "banned"):
         if len(fields[name]) > MOST_WORDS:
             errors[name] = _("At most %(n)d entries.") % {"n": MOST_WORDS}
-    both = {w.casefold() for entry in fields["must_include"] for w in entry.split("|")}
+    both = {w.strip().casefold() for entry in fields["must_include"] for w in entry.split("|")}
     if clash := [word for word in fields["banned"] if word.casefold() in both]:
         errors["banned"] = _("“%(word)s” can't be both demanded and banned.") % {"word": clash[0]}
     if errors:
@@ -211,5 +231,5 @@ def save(*, brief: CopyBrief | None, store: Store, by: User | None, **fields) ->
 
 def crowded(brief: CopyBrief, bounds: Mapping[str, Limit]) -> list[Limit]:
     """Fields of the brief's channels that can't hold all the words that must be in every text."""
-    least = sum(min(len(word) for word in entry.split("|")) + 1 for entry in brief.must_include) - 1
+    least = sum(min(len(word.strip()) for word in entry.split("|")) + 1 for entry in brief.must_include) - 1
     return [limit for limit in bounds.values() if limit.channel in brief.channels and 0 < limit.limit < least]

@@ -119,7 +119,9 @@ def copy_batch_go_on(request: HttpRequest, pk: int) -> HttpResponse:
 @store_view("copy.view")
 @require_GET
 def copy_batches(request: HttpRequest) -> HttpResponse:
-    rows = CopyBatch.objects.filter(store=request.store).select_related("job", "created_by")
+    rows = (
+        CopyBatch.objects.filter(store=request.store).select_related("job", "created_by").order_by("-created_at", "-pk")
+    )
     counted = rows.annotate(
         products=Count("requests"), done=Count("requests", filter=Q(requests__finished_at__isnull=False))
     )

@@ -121,7 +121,8 @@ def rewrite(asset: AdAsset, by: User | None = None) -> bool:
     fresh = [d for d in sifted[asset.field].drafts if all(overlap(d.text, text) <= ALIKE for text in taken)]
     if not fresh or made is None:
         return False
-    new = asset_of(asset.request, asset.field, asset.position, choose(fresh, 1)[0], made, brief.shown(facts))
+    draft = choose(fresh, 1)[0]
+    new = asset_of(asset.request, asset.field, asset.position, draft, made, brief.shown(facts, draft.angle))
     with transaction.atomic():
         now = AdAsset.objects.select_for_update().get(pk=asset.pk)
         if now.origin == AdAsset.Origin.HUMAN or now.status == AdAsset.Status.APPROVED:

@@ -102,7 +102,7 @@ def objections(text: str, wishes: Wishes, facts: Facts, spans: list[claims.Span]
     """Everything that the brief and the reviews hold against a text; `spans` are its supported claims."""
     found = [Objection("banned_word", word) for word in wishes.banned if holds(text, word)]
     for entry in wishes.must_include:
-        if not any(holds(text, word) for word in entry.split("|")):
+        if not any(holds(text, word.strip()) for word in entry.split("|")):
             found.append(Objection("missing_word", entry))
     if refuted := contradiction(text, wishes.contradicted):
         words, aspect = refuted

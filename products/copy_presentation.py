@@ -145,12 +145,12 @@ def groups(order: CopyRequest, assets: Iterable[AdAsset], bounds: Mapping[str, L
     return out
 
 
-def praise_lines(record: Mapping) -> dict[str, list[dict]]:
-    """What the reviews said when a text was written, for people: {"praised": […], "contradicted": […]}."""
+def praise_lines(record: Mapping, quotes: Mapping[str, str] | None = None) -> dict[str, list[dict]]:
+    """What the reviews say, for people: {"praised": […], "contradicted": […]} from the numbers of `Praise.as_json`."""
     return {
         "praised": [
-            {"aspect": ASPECTS.get(a, a), "percent": round(share * 100), "n": n, "quote": quote}
-            for a, share, n, quote in record.get("praised", ())
+            {"aspect": ASPECTS.get(a, a), "percent": round(share * 100), "n": n, "quote": (quotes or {}).get(a, "")}
+            for a, share, n in record.get("praised", ())
         ],
         "contradicted": [
             {"aspect": ASPECTS.get(a, a), "negative": negative, "n": n}

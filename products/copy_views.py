@@ -69,7 +69,7 @@ def write_copy(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "product": product, "channels": [(key, name, fields[key]) for key, name in CHANNELS.items()], "tones": TONES,
         "locales": COPY_LOCALES, "chosen": chosen, "error": error, "facts": facts, "brief": brief,
-        "briefs": CopyBrief.objects.filter(store=request.store), "praise": copy_presentation.praise_lines(said.as_json()),
+        "briefs": CopyBrief.objects.filter(store=request.store), "praise": copy_presentation.praise_lines(said.as_json(), {p.aspect: p.quote for p in said.praised}),
         "lacking": [briefs.ANGLES[angle] for angle in demands.lacking(facts)] if demands else [],
     }  # fmt: skip
     return render(request, "products/write_copy.html", context, status=422 if error else 200)

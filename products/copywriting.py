@@ -123,7 +123,8 @@ def write_fields(
     `facts` are the product's; what the brief adds to them is added here. `others`: brand names that no text of this
     product may bear.
     """
-    angles, start, wishes = brief.orders(facts), prefix(brief.shown(facts)), brief.wishes(facts)
+    angles, wishes = brief.orders(facts), brief.wishes(facts)
+    starts = {label: prefix(brief.shown(facts, label)) for label, _angle in angles}
     facts = brief.known(facts)
     book, related = claims.FactBook(facts, others), relation(facts, locale)
     sifted: dict[str, Sifted] = defaultdict(Sifted)
@@ -143,7 +144,7 @@ def write_fields(
             ]
             if not orders:
                 continue
-            prompts = [Prompt(start, suffix(order)) for _label, order in orders]
+            prompts = [Prompt(starts[label], suffix(order)) for label, order in orders]
             options = SamplingOptions(
                 max_new_tokens=budget, temperature=0.7 + 0.1 * number, top_p=0.92, top_k=40, repetition_penalty=1.0,
                 seed=None if seed is None else seed + number,
@@ -197,7 +198,7 @@ def write(request: CopyRequest, run: Run) -> None:
         drafts = sifted[key].drafts
         vectors = encoder.embed([d.text for d in drafts]) if len(drafts) > count else None
         for position, draft in enumerate(choose(drafts, count, vectors), 1):
-            assets.append(asset_of(request, key, position, draft, last, brief.shown(facts)))
+            assets.append(asset_of(request, key, position, draft, last, brief.shown(facts, draft.angle)))
     run.check()
     with transaction.atomic():
         locked = CopyRequest.objects.select_for_update().get(pk=request.pk)

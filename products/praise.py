@@ -40,7 +40,11 @@ class Praise(NamedTuple):
     contradicted: tuple[Contradicted, ...] = ()
 
     def as_json(self) -> dict:
-        return {"praised": [list(p) for p in self.praised], "contradicted": [list(c) for c in self.contradicted]}
+        """For a request's record: numbers alone. A quote is read anew each time, so that an erased review is gone."""
+        return {
+            "praised": [[p.aspect, round(p.share, 4), p.n] for p in self.praised],
+            "contradicted": [list(c) for c in self.contradicted],
+        }
 
 
 _source: Callable[[Product], Praise] | None = None
