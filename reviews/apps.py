@@ -66,3 +66,8 @@ class ReviewsConfig(AppConfig):
         from reviews import alerts
 
         navigation.register_badge("reviews:alerts", alerts.open_count)
+
+        from products import praise
+        from reviews import copy_praise
+
+        praise.set_source(copy_praise.praise)
