@@ -8,7 +8,7 @@ from ecomai import api_keys
 from ecomai.models import ApiKey, Invitation, Job, Membership
 from ecomai.privacy_models import PrivacyRequest
 from products import catalogue_import
-from products.models import AdAsset, CatalogueImport, Category, CopyRequest
+from products.models import AdAsset, AssetRevision, CatalogueImport, Category, CopyBatch, CopyBrief, CopyRequest
 from reviews import review_import
 from reviews.models import Flag
 from tests.factories import make_product, upload
@@ -45,6 +45,9 @@ OBJECTS = {
     "copy/<int:pk>/": "copy", "copy/<int:pk>/approved.csv": "copy", "copy/assets/<int:pk>/edit/": "asset",
     "copy/assets/<int:pk>/check/": "asset",
     "copy/assets/<int:pk>/decide/": "asset", "copy/assets/<int:pk>/rewrite/": "asset", "copy/assets/<int:pk>/use/": "asset",
+    "copy/assets/<int:pk>/history/": "asset", "copy/assets/<int:pk>/comment/": "asset",
+    "copy/revisions/<int:pk>/restore/": "revision", "copy/briefs/<int:pk>/": "brief", "copy/briefs/<int:pk>/delete/": "brief",
+    "copy/batches/<int:pk>/": "batch", "copy/batches/<int:pk>/go-on/": "batch", "copy/batches/<int:pk>/review/": "batch",
     "products/<str:ref>/": "product", "products/<str:ref>/copy/": "product",
     "reviews/alerts/<int:pk>/": "alert", "reviews/alerts/<int:pk>/acknowledge/": "alert", "reviews/alerts/<int:pk>/mute/": "alert",
     "reviews/alerts/mutes/<int:pk>/end/": "alert_mute", "reviews/topics/<int:pk>/": "topic",
@@ -91,6 +94,9 @@ def theirs(other_store, charlie, settings, tmp_path):
         store=other_store, request=copy, product=product, field="seo.title", locale="en", tone="neutral", angle="feature",
         position=1, text="Their secret text", machine_text="Their secret text", model_label="m", inputs_hash="0",
     )  # fmt: skip
+    brief = CopyBrief.objects.create(store=other_store, name="Their secret brief", locale="en", channels=["seo"])
+    batch = CopyBatch.objects.create(store=other_store, brief=brief, settings={"name": "Their secret order"})
+    revision = AssetRevision.objects.create(store=other_store, asset=asset, text="Their secret text", origin="machine")
     from django.core.files import File
     from django.utils.timezone import now, timedelta
 
@@ -101,7 +107,7 @@ def theirs(other_store, charlie, settings, tmp_path):
     extra = _alerts_topics_webhooks(other_store)
     run = catalogue_import.open_run(store=other_store, file=File(upload("Handle,Title\na,A\n")), filename="a.csv")
     return {
-        **extra, "review_import": reviews.pk, "store": other_store.slug, "product": product.pk, "variant": product.variants.get().pk, "copy": copy.pk, "asset": asset.pk, "import": run.pk,
+        **extra, "brief": brief.pk, "batch": batch.pk, "revision": revision.pk, "review_import": reviews.pk, "store": other_store.slug, "product": product.pk, "variant": product.variants.get().pk, "copy": copy.pk, "asset": asset.pk, "import": run.pk,
         "category": Category.objects.create(store=other_store, name="C", path="C").pk,
         "review": review.pk, "flag": Flag.objects.create(store=other_store, review=review, kind="spam_link", reason="x").pk,
         "privacy": PrivacyRequest.objects.create(store=other_store, kind="export", fingerprint="f").pk,
