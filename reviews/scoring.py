@@ -1,7 +1,7 @@
 """Have the review model read the store's reviews: in chunks that can be killed, each with its sums; or one at once."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
@@ -11,7 +11,7 @@ from ecomai import jobs
 from ecomai.models import Job, Store
 from ml import classifier, loading
 from ml.models import ModelVersion
-from reviews import effective, flags
+from reviews import effective, flags, off_topic
 from reviews.models import Flag, Judgement, Review
 from reviews.reading import for_model
 from reviews.review_dataset import words
@@ -62,9 +62,9 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def _write(found: dict[int, Judgement]) -> int:
-    """Write judgements, the flags that follow and the sums in one transaction. A review whose words changed meanwhile,
-    or that is gone, is left for the next round."""
+def _write(found: dict[int, Judgement], off: dict[int, flags.FoundFlag]) -> int:
+    """Write judgements, the flags that follow (`off`: of reviews off topic) and the sums in one transaction. A review
+    whose words changed meanwhile, or that is gone, is left for the next round."""
     with transaction.atomic():
         held = Review.objects.select_for_update().filter(pk__in=found).order_by("pk")
         same = [review for review in held if inputs_hash(review) == found[review.pk].inputs_hash]
@@ -76,22 +76,29 @@ def _write(found: dict[int, Judgement]) -> int:
         )
         ids = [review.pk for review in same]
         Review.objects.filter(pk__in=ids).update(needs_scoring=False)
-        _flag(same, found)
+        _flag(same, found, off)
         effective.refresh(ids)
     return len(ids)
 
 
-def _flag(reviews: Sequence[Review], found: dict[int, Judgement]) -> None:
-    """Flag stars that contradict the words; take back an undecided flag that holds no more."""
-    kind = Flag.Kind.MISMATCH
-    raised = []
+def _flag(reviews: Sequence[Review], found: dict[int, Judgement], off: dict[int, flags.FoundFlag]) -> None:
+    """Flag stars that contradict the words, and reviews off topic."""
+    told = {}
     for review in reviews:
         made = found[review.pk]
         rating = None if review.rating is None else float(review.rating)
-        if told := flags.mismatch(rating, made.expected, made.confidence):
-            raised.append(
-                Flag(store_id=review.store_id, review=review, kind=kind, reason=told.reason, evidence=told.evidence)
-            )
+        told[review.pk] = flags.mismatch(rating, made.expected, made.confidence)
+    _raise(Flag.Kind.MISMATCH, reviews, told)
+    _raise(Flag.Kind.OFF_TOPIC, reviews, off)
+
+
+def _raise(kind: str, reviews: Sequence[Review], told: Mapping[int, flags.FoundFlag | None]) -> None:
+    """Write the flags of a kind that hold for these reviews; take back an undecided one that holds no more."""
+    raised = [
+        Flag(store_id=review.store_id, review=review, kind=kind, reason=flag.reason, evidence=flag.evidence)
+        for review in reviews
+        if (flag := told.get(review.pk))
+    ]
     now = {flag.review_id for flag in raised}
     Flag.objects.filter(review__in=reviews, kind=kind, upheld=None).exclude(review__in=now).delete()
     Flag.objects.bulk_create(
@@ -102,10 +109,11 @@ def _flag(reviews: Sequence[Review], found: dict[int, Judgement]) -> None:
 def _read(store: Store, reviews: Sequence[Review]) -> int:
     texts = [for_model(words(review)) for review in reviews]
     scored = classifier.score(texts, languages=[review.language for review in reviews], store_id=store.pk)
-    return _write({
+    made = {
         review.pk: _judgement(review, made, scored, text)
         for review, made, text in zip(reviews, scored.judgements, texts, strict=True)
-    })  # fmt: skip
+    }
+    return _write(made, off_topic.find(store, reviews))
 
 
 def score_ids(store: Store, ids: Sequence[int]) -> int:
