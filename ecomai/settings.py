@@ -193,6 +193,9 @@ CELERY_BEAT_SCHEDULE = {
     # Events may come 7 days late: the older days are summed less often.
     "sum-storefront-today": {"task": "products.tasks.sum_storefront_days", "schedule": 300.0, "args": [2]},
     "sum-storefront-week": {"task": "products.tasks.sum_storefront_days", "schedule": 3600.0, "args": [9]},
+    "look-at-experiments": {"task": "products.tasks.look_at_experiments", "schedule": 3600.0},
+    # A bandit's own cadence is a quarter of an hour at least.
+    "reweight-bandits": {"task": "products.tasks.reweight_bandits", "schedule": 900.0},
     "check-retraining": {"task": "ml.tasks.check_schedules", "schedule": 600.0},
     "send-webhooks": {"task": "ecomai.tasks.send_webhooks", "schedule": 15.0},
     "look-for-alerts": {"task": "reviews.tasks.look_for_alerts", "schedule": 3600.0},

@@ -30,18 +30,19 @@ def watched(now: datetime) -> list[Experiment]:
     ]  # fmt: skip
 
 
-def look_at_all(now: datetime | None = None) -> int:
-    """Look at every experiment whose numbers still change, and do what its rules say. Returns how many were looked at; one
-    that fails is logged and keeps none of the others waiting."""
+def look_at_all(now: datetime | None = None) -> tuple[int, list[Experiment]]:
+    """Look at every experiment whose numbers still change, and do what its rules say. Returns how many were looked at and
+    which ended; one that fails is logged and keeps none of the others waiting."""
     now = now or timezone.now()
-    done = 0
+    done, ended = 0, []
     for e in watched(now):
         try:
-            act(e, experiment_results.look(e, now), now)
+            if act(e, experiment_results.look(e, now), now):
+                ended.append(e)
             done += 1
         except Exception:
             log.exception("experiment_look_failed", experiment=e.pk)
-    return done
+    return done, ended
 
 
 def planned_end(e: Experiment, now: datetime) -> bool:

@@ -6,7 +6,15 @@ from django.utils.translation import gettext as _
 from ecomai import jobs
 from ecomai.models import Job
 from ecomai.tasks import send
-from products import catalogue_import, copy_batches, copywriting, embedding, import_undo, storefront_days
+from products import (
+    catalogue_import,
+    copy_batches,
+    copywriting,
+    embedding,
+    experiment_rules,
+    import_undo,
+    storefront_days,
+)
 from products.models import CatalogueImport, CopyBatch, CopyRequest
 
 
@@ -86,3 +94,18 @@ def write_batch(job_id: int) -> None:
 def sum_storefront_days(days: int) -> None:
     """Sum what shoppers did on each product in the last days."""
     storefront_days.sum_recent(days)
+
+
+@shared_task(name="products.tasks.look_at_experiments", expires=3000)
+def look_at_experiments() -> int:
+    """Look at all experiments whose numbers still change; finish and publish what is told to do so by itself."""
+    looked, ended = experiment_rules.look_at_all()
+    for experiment in ended:
+        queue_embedding(experiment.store)  # what was published may have changed a listing
+    return looked
+
+
+@shared_task(name="products.tasks.reweight_bandits", expires=800)
+def reweight_bandits() -> int:
+    """Give the bandits whose turn it is new shares."""
+    return experiment_rules.reweight_all()

@@ -238,7 +238,7 @@ def test_a_bandits_split_is_checked_against_its_own_shares(store):
 def test_it_finishes_and_publishes_by_itself_only_where_told(store):
     experiment = running(store)
     both(experiment, (2000, 100), (2000, 200))
-    assert experiment_rules.look_at_all(NOW) == 1
+    assert experiment_rules.look_at_all(NOW) == (1, [])
     experiment.refresh_from_db()
     assert experiment.status == "running"
     experiments.update(experiment=experiment, by=None, auto_finish=True, auto_publish=True)
@@ -279,7 +279,7 @@ def test_one_broken_experiment_keeps_no_other_waiting(store, monkeypatch):
         return compute(e, now)
 
     monkeypatch.setattr(experiment_results, "compute", broken)
-    assert experiment_rules.look_at_all(NOW) == 1
+    assert experiment_rules.look_at_all(NOW) == (1, [])
     assert second.looks.count() == 1
 
 

@@ -162,7 +162,7 @@ def test_before_the_last_day_is_reported_there_is_no_verdict(store, products):
         _report(experiment, 0.3, days=days)
         found = experiment_results.look(experiment, START + timedelta(days=40))
         assert found.status == "not_yet" and f"{35 - days} more day" in experiment_results.sentence(found)
-    assert experiment_rules.look_at_all(START + timedelta(days=40)) == 1
+    assert experiment_rules.look_at_all(START + timedelta(days=40)) == (1, [])
     experiment.refresh_from_db()
     assert experiment.status == "running"
     _report(experiment, 0.3)
