@@ -3,12 +3,10 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from ecomai.forms import LOCALES, Styled
-from products.briefs import ANGLES, phrases
+from ecomai.forms import Styled
+from products.briefs import ANGLES, COPY_LOCALES, phrases
 from products.channels import CHANNELS, TONES
 from products.models import CopyBrief
-
-WRITTEN = [(code, name) for code, name in LOCALES if code in ("en", "zh-Hans", "es", "de", "fr", "ja")]
 
 
 class Phrases(forms.CharField):
@@ -43,7 +41,7 @@ class BriefForm(Styled, forms.Form):
     channels = forms.MultipleChoiceField(
         label=_("Channels"), choices=list(CHANNELS.items()), widget=forms.CheckboxSelectMultiple
     )
-    locale = forms.ChoiceField(label=_("Language"), choices=WRITTEN)
+    locale = forms.ChoiceField(label=_("Language"), choices=COPY_LOCALES)
     tone = forms.ChoiceField(label=_("Tone"), choices=list(TONES.items()))
     variants = forms.IntegerField(label=_("Variants of each text"), min_value=1, max_value=10)
     use_voice = forms.BooleanField(
@@ -59,6 +57,6 @@ class BriefForm(Styled, forms.Form):
         """Initial values of a brief, or of a new one."""
         if brief is not None:
             return {name: getattr(brief, name) for name in BriefForm.base_fields}
-        first = locale if locale in dict(WRITTEN) else "en"
+        first = locale if locale in dict(COPY_LOCALES) else "en"
         return {"channels": ["google_rsa", "meta"], "locale": first, "tone": "neutral", "variants": 3, "use_voice": True,
                 "use_reviews": True}  # fmt: skip

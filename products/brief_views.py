@@ -15,7 +15,7 @@ from ecomai.permissions import allowed
 from products import brand_voice as voices
 from products import briefs as room
 from products.asset_views import back
-from products.brief_forms import WRITTEN, BriefForm
+from products.brief_forms import BriefForm
 from products.channels import CHANNELS, limits
 from products.models import AdAsset, BrandVoice, CopyBrief
 
@@ -99,7 +99,9 @@ def brand_voice(request: HttpRequest) -> HttpResponse:
     """The measured features of the shop's own texts in each language; a POST measures again."""
     written = AdAsset.objects.filter(store=request.store).values_list("locale", flat=True).distinct()
     locales = [
-        code for code, _name in WRITTEN if code in {request.store.default_locale, *request.store.locales, *written}
+        code
+        for code, _name in room.COPY_LOCALES
+        if code in {request.store.default_locale, *request.store.locales, *written}
     ]
     if request.method == "POST":
         if not allowed(request.role, "copy.write"):

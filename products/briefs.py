@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from ecomai.forms import LOCALES
 from ecomai.lib.text import clean_line
 from ecomai.models import Store, User
 from ml import encoder
@@ -26,6 +27,8 @@ from products.copy_prompts import Facts
 from products.models import CopyBrief
 from products.praise import Praise, as_fact
 
+# The languages that the copy model writes.
+COPY_LOCALES = [(code, name) for code, name in LOCALES if code in ("en", "zh-Hans", "es", "de", "fr", "ja")]
 ANGLES = {
     "benefit": gettext_lazy("Benefit"), "feature": gettext_lazy("Feature"), "proof": gettext_lazy("Proof"),
     "offer": gettext_lazy("Offer"), "question": gettext_lazy("Question"), "urgency": gettext_lazy("Urgency"),

@@ -18,11 +18,10 @@ from ecomai.lib.formulas import safe
 from ecomai.lib.htmx import render_page_or_part
 from ecomai.tasks import send
 from products import briefs, copy_presentation, copywriting
+from products.briefs import COPY_LOCALES
 from products.channels import CHANNELS, TONES, limits
 from products.models import AdAsset, CopyBrief, CopyRequest, Product
 from products.praise import praise
-
-COPY_LOCALES = [(code, name) for code, name in LOCALES if code in ("en", "zh-Hans", "es", "de", "fr", "ja")]
 
 
 @store_view("copy.write")
