@@ -23,10 +23,10 @@ from products.channels import Limit, limits
 from products.copy_gates import Draft, Sifted, choose, judge, relation, sift
 from products.copy_prompts import Facts, Order, prefix, suffix
 from products.models import AdAsset, Brand, CopyBrief, CopyRequest, Product
-from products.praise import praise
+from products.praise import Praise, praise
 
 __all__ = [
-    "Sifted", "angles_for", "brief_of", "choose", "facts_of", "judge", "others_of", "request_copy", "sift", "write",
+    "Sifted", "angles_for", "brief_of", "choose", "facts_of", "facts_read", "judge", "others_of", "request_copy", "sift", "write",
     "write_fields",
 ]  # fmt: skip
 
@@ -97,6 +97,14 @@ def brief_of(request: CopyRequest) -> Brief:
     """What a request asks for, with the reviews and the shop's voice of today."""
     voice = brand_voice.current(request.store, request.locale) if request.brief.get("use_voice", True) else {}
     return briefs.of(request.brief, request.locale, praise=praise(request.product), voice=voice)
+
+
+def facts_read(asset: AdAsset) -> Facts:
+    """The facts that the model read for a text: the product's of today, with the brief and the praise of that day."""
+    request = asset.request
+    told = Praise.from_json(request.brief.get("praise", {}))
+    brief = briefs.of(request.brief, request.locale, praise=told, voice={})
+    return brief.shown(facts_of(asset.product), asset.angle)
 
 
 def _orders(

@@ -4,7 +4,7 @@ Without a source nothing is praised and nothing contradicted.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from products.models import Product
@@ -45,6 +45,14 @@ class Praise(NamedTuple):
             "praised": [[p.aspect, round(p.share, 4), p.n] for p in self.praised],
             "contradicted": [list(c) for c in self.contradicted],
         }
+
+    @classmethod
+    def from_json(cls, record: Mapping) -> "Praise":
+        """What `as_json` gave, without quotes."""
+        return cls(
+            tuple(Praised(*found) for found in record.get("praised", ())),
+            tuple(Contradicted(*found) for found in record.get("contradicted", ())),
+        )
 
 
 _source: Callable[[Product], Praise] | None = None

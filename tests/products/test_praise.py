@@ -1,10 +1,13 @@
 """What reviews praise and contradict: counted, quoted without personal data, and heeded by the copy."""
 
+import hashlib
 from datetime import UTC, datetime
 
 import pytest
 
+from products import copywriting
 from products import praise as seam
+from products.copy_prompts import Order, prefix, suffix
 from products.models import AdAsset, CopyRequest
 from products.praise import Contradicted, Praise, Praised, as_fact, contradiction, speaks_of_customers, weigh
 from products.praise_lexicon import ASPECT_WORDS, CLAIMS, PRAISE_NAMES
@@ -179,6 +182,8 @@ def test_copy_uses_praise_and_leaves_out_what_reviews_deny(store, mug, alice, as
     asset = AdAsset.objects.get(field="seo.title")
     assert asset.text == "Customers praise the quality: stoneware mug"
     assert {"Customers praise"} <= {span["name"] for span in asset.facts}
+    read = prefix(copywriting.facts_read(asset)) + suffix(Order("seo.title", "en", "neutral", asset.angle, 0))
+    assert hashlib.sha256(read.encode()).hexdigest() == asset.inputs_hash
     thrown = order.thrown_away["seo.title"]
     assert thrown["contradicted"]["examples"][0] == {"text": "Stoneware mug, easy to clean", "what": "easy"}
     assert thrown["claim_customers"]["count"] >= 1
