@@ -17,7 +17,21 @@ from products.feed_texts import first_locale
 from products.models import AdAsset, CopyBatch
 
 
-class AdExportForm(Styled, forms.Form):
+class StoresChoices(forms.Form):
+    """Fills the choices in before `Styled` asks for errors."""
+
+    def __init__(self, store: Store, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        names = dict(LOCALES)
+        used = AdAsset.objects.filter(store=store, status=AdAsset.Status.APPROVED).values_list("locale", flat=True)
+        codes = dict.fromkeys([first_locale(store), *store.locales, *sorted(set(used.distinct()))])
+        self.fields["export"].choices = [(key, export.name) for key, export in registry.EXPORTS.items()]
+        self.fields["locale"].choices = [(code, names.get(code, code)) for code in codes]
+        orders = CopyBatch.objects.filter(store=store)[:100]
+        self.fields["batch"].choices = [("", _("none in particular")), *((order.pk, str(order)) for order in orders)]
+
+
+class AdExportForm(Styled, StoresChoices):
     export = forms.ChoiceField(label=_("Format"))
     locale = forms.ChoiceField(label=_("Language"), help_text=_("A file is in one language."))
     which = forms.ChoiceField(
@@ -40,16 +54,6 @@ class AdExportForm(Styled, forms.Form):
     )  # fmt: skip
     gtin_exempt = forms.BooleanField(label=_("Amazon: articles without a GTIN too (you are exempt)"), required=False)
     bom = forms.BooleanField(label=_("For Excel: mark the file as UTF-8"), required=False)
-
-    def __init__(self, store: Store, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        names = dict(LOCALES)
-        used = AdAsset.objects.filter(store=store, status=AdAsset.Status.APPROVED).values_list("locale", flat=True)
-        codes = dict.fromkeys([first_locale(store), *store.locales, *sorted(set(used.distinct()))])
-        self.fields["export"].choices = [(key, export.name) for key, export in registry.EXPORTS.items()]
-        self.fields["locale"].choices = [(code, names.get(code, code)) for code in codes]
-        orders = CopyBatch.objects.filter(store=store)[:100]
-        self.fields["batch"].choices = [("", _("none in particular")), *((order.pk, str(order)) for order in orders)]
 
     def clean(self) -> dict:
         data = super().clean()

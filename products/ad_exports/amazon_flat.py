@@ -1,4 +1,4 @@
-"""Amazon's flat file: tab separated, three header rows, a row per article, a parent row above variants of size and colour."""
+"""Amazon's flat file: tab separated, three header rows, a row per article, a parent row above sizes and colours."""
 
 import base64
 import re
@@ -124,13 +124,13 @@ def search_terms(item: Item, title: str, limit: Limit) -> str:
         item.current.category,
         *map(str, product["attributes"].values()),
     ]
-    words: list[str] = []
-    for word in WORD.findall(tidy(" ".join(source)).casefold()):
-        if word not in taken and limit.count(" ".join([*words, word])) <= limit.limit:
+    words, room = [], limit.limit
+    for word in WORD.findall(tidy(" ".join(source)[:4000]).lower()):
+        length = limit.count(word) + bool(words)
+        if word.casefold() not in taken and length <= room:
             words.append(word)
-            taken.add(word)
-        elif len(words) > 60:
-            break
+            taken.add(word.casefold())
+            room -= length
     return " ".join(words)
 
 

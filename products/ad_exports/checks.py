@@ -9,6 +9,7 @@ import emoji
 import regex
 from django.utils.translation import gettext_lazy as _
 
+from ecomai.lib.formulas import safe
 from ecomai.lib.text import clean_line
 from products.channel_rules import Limit
 from products.editorial import HALF_WIDTH_KATAKANA, overused
@@ -141,6 +142,12 @@ def tidy(text: str) -> str:
 def formula_sign(text: str) -> str:
     """The sign by which a spreadsheet would take the text for a formula, or ""."""
     return text[0] if text and text[0] in FORMULA and not NUMBER.match(text) else ""
+
+
+def neutral(text: str) -> str:
+    """A tidy cell of a table for people: with an apostrophe in front where a spreadsheet would run it."""
+    text = safe(tidy(text))
+    return f"'{text}" if formula_sign(text) else text
 
 
 def faults(text: str, limit: Limit) -> Iterator[tuple[str, dict]]:

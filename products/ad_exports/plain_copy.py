@@ -3,9 +3,8 @@
 import json
 from collections.abc import Iterator
 
-from ecomai.lib.formulas import safe
 from ecomai.models import Store
-from products.ad_exports.checks import TEXT, Problem, Sheet, faults, tidy
+from products.ad_exports.checks import TEXT, Problem, Sheet, faults, neutral, tidy
 from products.ad_exports.source import BATCH, Plan, selected
 from products.models import AdAsset, Variant
 
@@ -60,7 +59,7 @@ def _row(asset: AdAsset, sku: str, plan: Plan) -> Iterator[dict[str, str] | Prob
 def safe_rows(plan: Plan) -> Iterator[dict[str, str] | Problem]:
     """The rows for a table that a spreadsheet opens."""
     for row in rows(plan):
-        yield row if isinstance(row, Problem) else {column: safe(value) for column, value in row.items()}
+        yield row if isinstance(row, Problem) else {column: neutral(value) for column, value in row.items()}
 
 
 def write_json(found: Iterator[dict[str, str]], store: Store) -> Iterator[bytes]:

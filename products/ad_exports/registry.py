@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
-from ecomai.lib.formulas import safe
 from ecomai.models import Store
 from products.ad_exports import amazon_flat, google_ads_editor, merchant_feed, meta_catalogue, plain_copy
-from products.ad_exports.checks import ITEM, TEXT, Problem
+from products.ad_exports.checks import ITEM, TEXT, Problem, neutral
 from products.ad_exports.source import Choice, Plan, selected
 from products.channels import rules
 
@@ -158,6 +157,6 @@ def problems_csv(store: Store, choice: Choice, language: str) -> Iterator[bytes]
             if isinstance(row, Problem):
                 with translation.override(language):
                     cells = [str(row.product), row.name, row.level_label, row.column, row.reason, row.text]
-                yield dict(zip(columns, map(safe, cells), strict=True))
+                yield dict(zip(columns, map(neutral, cells), strict=True))
 
     return _plain(columns, bom=True)(rows(), whole)
