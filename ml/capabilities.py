@@ -18,8 +18,8 @@ class Capability:
     - `dataset`: function(store, or None for the house) → {"train" | "valid" | "test": rows}. A row is a dict with "id"
       and "language" and what the trainer wants. The test part is frozen: no row of it ever trains.
     - `house_dataset`, `house_config`: for `train_house`; function(folder of extra data, or None) → (train rows, held-out
-      rows, hash), on the encoder ({part: rows}, hash). `house_runs`: what each of several runs changes in the settings;
-      their weights are averaged.
+      rows, hash), on the encoder ({part: rows}, hash). `house_teachers`: what each of several first trainings changes
+      in the settings; the house model goes on from the first one and learns from the mean of them all.
     - `base`: name of the setting that names the base model.
     - `trainer`: module that is run as a process, `python -m TRAINER RUN`; it keeps to the protocol of `ml.training`.
     - `config`: dataclass of the settings, checked when made; `defaults` differ from its own; `options` are offered first.
@@ -37,7 +37,7 @@ class Capability:
     dataset: str
     house_dataset: str = ""
     house_config: dict[str, Any] = field(default_factory=dict)
-    house_runs: tuple[dict[str, Any], ...] = ()
+    house_teachers: tuple[dict[str, Any], ...] = ()
     base: str = "ENCODER"
     trainer: str = "ml.engines.text_trainer"
     config: str = "ml.configs.TextTrainConfig"

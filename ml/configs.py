@@ -53,8 +53,8 @@ class TextTrainConfig:
     `adversarial` perturbs the word embeddings along the gradient by `epsilon` (FGM, Miyato et al. 2017; PGD with
     `pgd_steps`, Madry et al. 2018) on a share of the batches; `rdrop` weighs the symmetric KL of two passes with other
     dropout (Liang et al. 2021). `dp_noise` above 0 trains with DP-SGD (Abadi et al. 2016) by Opacus: noise multiplier,
-    gradients of each example clipped to `dp_clip`. `order` shifts the order of the rows alone: runs that differ in it
-    start from the same heads, so that their weights can be averaged.
+    gradients of each example clipped to `dp_clip`. `distil` is the share of a row's loss that comes
+    from what teachers said of it, where the row tells that (Hinton et al. 2015, arXiv 1503.02531).
     """
 
     method: str = "lora"
@@ -93,7 +93,7 @@ class TextTrainConfig:
     mlm_share: float = 0.15
     temperature: float = 0.05
     trials: int = 0
-    order: int = 0
+    distil: float = 0.5
     seed: int = 20261125
 
     def __post_init__(self) -> None:
@@ -110,7 +110,7 @@ class TextTrainConfig:
             ("rank", 1, 256), ("bottleneck", 1, 1024), ("epochs", 1, 1000), ("max_tokens", 8, 512), ("accumulate", 1, 1024),
             ("learning_rate", 1e-8, 1), ("head_learning_rate", 1e-8, 1), ("warmup_share", 0, 0.9), ("dropout", 0, 0.9), ("encoder_dropout", 0, 0.9),
             ("label_smoothing", 0, 0.5), ("class_balance", 0, 1), ("rdrop", 0, 100), ("dp_noise", 0, 100),
-            ("adversarial_share", 0, 1), ("mlm_share", 0.01, 0.9),
+            ("adversarial_share", 0, 1), ("mlm_share", 0.01, 0.9), ("distil", 0, 1),
         ):  # fmt: skip
             if not low <= (value := getattr(self, name)) <= high:
                 raise ValueError(f"{name}={value}: {low} to {high}")

@@ -74,7 +74,8 @@ class ReviewObjective(Objective):
     """Stars (or a polarity, as an interval of stars) and aspects, from whichever labels a row has.
 
     Rows: {"text", "stars": 1…5 | None, "polarity": str | None, "aspects": {aspect: polarity} | None, "aspects_rest":
-    "absent" | "unknown"}; the rest is what the aspects that aren't named are.
+    "absent" | "unknown"}; the rest is what the aspects that aren't named are. A row that teachers have read has their mean
+    probabilities too: "soft_stars" (5), "soft_aspects" (aspects, 4).
     """
 
     main = "score"
@@ -106,6 +107,10 @@ class ReviewObjective(Objective):
             rest = 0 if row.get("aspects_rest") == "absent" else UNKNOWN
             named = row.get("aspects") or {}
             aspects.append([POLARITIES.index(named[a]) if a in named else rest for a in ASPECTS])
+        if any("soft_stars" in row for row in data.rows):
+            none = [[0.0] * len(POLARITIES)] * len(ASPECTS)
+            data.soft_stars = torch.tensor([row.get("soft_stars") or [0.0] * 5 for row in data.rows])  # type: ignore[attr-defined]
+            data.soft_aspects = torch.tensor([row.get("soft_aspects") or none for row in data.rows])  # type: ignore[attr-defined]
         data.low, data.high = torch.tensor(low), torch.tensor(high)  # type: ignore[attr-defined]
         data.weight, data.aspects = torch.tensor(weight), torch.tensor(aspects)  # type: ignore[attr-defined]
 
@@ -119,6 +124,13 @@ class ReviewObjective(Objective):
         each = star_loss(more, low, high, smoothing) * weight + 4 * aspect_loss(
             aspects, wanted, class_weights, smoothing
         )
+        if hasattr(data, "soft_stars"):
+            stars, others = data.soft_stars[at].to(more.device), data.soft_aspects[at].to(more.device)
+            taught = (stars.sum(1) > 0).float() * self.config.distil
+            said = -(stars * star_probabilities(more).log()).sum(1) - 4 * (others * aspects.log_softmax(-1)).sum(
+                -1
+            ).mean(1)
+            each = (1 - taught) * each + taught * said
         return each, (more, aspects)
 
     def divergence(self, one: Any, two: Any) -> Tensor:

@@ -1,8 +1,8 @@
 """Fine-tune the encoder with heads: resumable after a kill, with a live log. No Django here.
 
-`python -m ml.engines.text_trainer RUN` reads RUN/spec.json {"base", "train", "valid", "test", "config", "init_from"}, the
-data as JSON lines, and writes RUN/log.jsonl, RUN/checkpoint, RUN/result and RUN/predictions.jsonl. A file RUN/cancel asks
-it to stop. Under torchrun each process takes its share of every step's batches.
+`python -m ml.engines.text_trainer RUN` reads RUN/spec.json {"base", "train", "valid", "test", "config", "init_from",
+"goes_on_from"}, the data as JSON lines, and writes RUN/log.jsonl, RUN/checkpoint, RUN/result and RUN/predictions.jsonl. A
+file RUN/cancel asks it to stop. Under torchrun each process takes its share of every step's batches.
 """
 
 import hashlib
@@ -76,11 +76,12 @@ class Training:
                 self.objective.prepare(self.data[part])
         self.fingerprint = hashlib.sha256(
             json.dumps(
-                [self.config.as_json(), rows["train"], rows["valid"], spec.get("init_from")], sort_keys=True
+                [self.config.as_json(), rows["train"], rows["valid"], spec.get("init_from"), spec.get("goes_on_from")],
+                sort_keys=True,
             ).encode()
         ).hexdigest()
         self.per_epoch = max(
-            math.ceil(len(self.data["train"].epoch(self.config.seed + self.config.order + e, self.config.batch_tokens)) / self._group)
+            math.ceil(len(self.data["train"].epoch(self.config.seed + e, self.config.batch_tokens)) / self._group)
             for e in range(min(2, self.config.epochs))
         )
         encoder = Adapted(base, self.config, self.per_epoch * self.config.epochs)
@@ -89,6 +90,9 @@ class Training:
         if spec.get("init_from") and (known := heads_of(Path(spec["init_from"]), heads.state_dict())):
             heads.load_state_dict(known)
         self.model: Any = Model(encoder, heads).to(self.device)
+        if spec.get("goes_on_from"):
+            # The same method's weights, trained further: unlike `init_from` they are not merged first.
+            self.load(load_file(Path(spec["goes_on_from"]) / "weights.safetensors"))
         self.private = None
         self.optimizer: Any = torch.optim.AdamW(self._groups(), betas=(0.9, 0.999), eps=1e-6)
         if self.config.dp_noise:
@@ -245,7 +249,7 @@ class Training:
     def _steps(self, epoch: int) -> list[list[list[int]]]:
         if self.private:
             return list(self.private.sample(self.data["train"]))
-        batches = self.data["train"].epoch(self.config.seed + self.config.order + epoch, self.config.batch_tokens)
+        batches = self.data["train"].epoch(self.config.seed + epoch, self.config.batch_tokens)
         return [batches[at : at + self._group] for at in range(0, len(batches), self._group)]
 
     def evaluate(self, part: str) -> tuple[dict[str, float], list[dict]]:

@@ -13,6 +13,7 @@ from ml import registry, sources
 from ml.capabilities import Capability, capability, checked_config, load
 
 HOUSE_SEED = 1
+STUDENTS = 2  # trainings on the teachers' mean, one after the other
 
 
 class Command(BaseCommand):
@@ -36,8 +37,7 @@ class Command(BaseCommand):
 
     def _encoder(self, found: Capability, options: dict) -> None:
         """Heads and adapter on the encoder: the data set is a function(folder) → ({part: rows}, hash)."""
-        from ml.engines.soup import cook
-        from ml.engines.text_trainer import train
+        from ml.engines.teaching import averaged, taught
 
         if options["extra"] is None:
             raise CommandError("say with --extra where the review data lies")
@@ -46,20 +46,22 @@ class Command(BaseCommand):
         sources.prepare(found.base_name)
         for rows in parts.values():
             random.Random(HOUSE_SEED).shuffle(rows)
-        epochs = {"epochs": options["epochs"] or found.house_config["epochs"]}
-        runs = [run / f"run-{n}" for n in range(len(found.house_runs))] or [run]
-        for folder, changes in zip(runs, found.house_runs or ({},), strict=True):
-            folder.mkdir(parents=True, exist_ok=True)
-            for part, rows in parts.items():
-                text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-                (folder / f"{part}.jsonl").write_text(text, encoding="utf-8")
-            config = checked_config(found, {**found.house_config, **changes, **epochs})
-            names = {part: f"{part}.jsonl" for part in parts}
-            spec = {"base": str(sources.hf_dir(found.base_name)), **names, "config": config, "init_from": None}
-            (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
-            metrics = train(folder)
-        if len(runs) > 1:
-            metrics = cook(runs, run)
+        epochs = {"epochs": options["epochs"]} if options["epochs"] else {}
+        teachers = [run / f"teacher-{n}" for n in range(len(found.house_teachers))]
+        for folder, changes in zip(teachers, found.house_teachers, strict=True):
+            if not (folder / "predictions.jsonl").exists():
+                self._train(found, folder, parts, {**found.house_config, **changes, **epochs}, read="train")
+        if teachers:
+            parts = {**parts, "train": taught(parts["train"], teachers)}
+        way = [teachers[0] / "result"] if teachers else []
+        for number in range(STUDENTS if teachers else 1):
+            folder = run / f"student-{number}" if teachers else run
+            config = {**found.house_config, **epochs}
+            metrics = self._train(found, folder, parts, config, read="test", start=way[-1] if way else None)
+            way.append(folder / "result")
+        if teachers:
+            self._write(found, run, parts, {**found.house_config, **epochs}, read="test")
+            metrics = averaged(way, run)
         target = registry.HOUSE / found.name
         target.mkdir(exist_ok=True)
         shutil.copy(run / "result" / "weights.safetensors", target / "weights.safetensors")
@@ -68,6 +70,30 @@ class Command(BaseCommand):
         text = json.dumps({**told, "data_hash": digest, **counts}, indent=1) + "\n"
         (target / "result.json").write_text(text, encoding="utf-8")
         self.stdout.write(json.dumps(metrics))
+
+    def _train(
+        self, found: Capability, run: Path, parts: dict, config: dict, *, read: str, start: Path | None = None
+    ) -> dict:
+        """Train one run; `read` is the part whose predictions it leaves behind."""
+        from ml.engines.text_trainer import train
+
+        self._write(found, run, parts, config, read=read, start=start)
+        return train(run)
+
+    def _write(
+        self, found: Capability, run: Path, parts: dict, config: dict, *, read: str, start: Path | None = None
+    ) -> None:
+        """The folder that the trainer reads."""
+        run.mkdir(parents=True, exist_ok=True)
+        for part, rows in parts.items():
+            text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            (run / f"{part}.jsonl").write_text(text, encoding="utf-8")
+        spec = {
+            "base": str(sources.hf_dir(found.base_name)), "train": "train.jsonl", "valid": "valid.jsonl",
+            "test": f"{read}.jsonl", "config": checked_config(found, config), "init_from": None,
+            "goes_on_from": str(start) if start else None,
+        }  # fmt: skip
+        (run / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
 
     def _generator(self, found: Capability, options: dict) -> None:
         from ml.configs import LoraTrainConfig
