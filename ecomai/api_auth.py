@@ -116,11 +116,11 @@ class ApiThrottle(SimpleRateThrottle):
         return not over
 
     def _who(self, request) -> list[tuple[str, str]]:
-        key = getattr(request.user, "key", None)
+        key, address = getattr(request.user, "key", None), self.get_ident(request) or ""
         if key is None:
-            return [("key", f"ip-{self._hash(self.get_ident(request))}")]
+            return [("key", f"ip-{self._hash(address)}")]
         who = [("key", str(key.pk))]
-        buyer = request.headers.get("X-Buyer-Id", "")[:200] if is_secret(request) else self.get_ident(request)
+        buyer = request.headers.get("X-Buyer-Id", "")[:200] if is_secret(request) else address
         return [*who, ("visitor", f"{key.pk}-{self._hash(buyer)}")] if buyer else who
 
     @staticmethod

@@ -1,10 +1,25 @@
 """What every view of the API shares."""
 
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import Http404
 from django.utils.translation import gettext as _
-from rest_framework.exceptions import ValidationError
+from drf_standardized_errors.handler import ExceptionHandler as StandardHandler
+from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.request import Request
 from rest_framework.views import APIView
+
+from ecomai.api_errors import TooLarge
+
+
+class ExceptionHandler(StandardHandler):
+    """What Django finds suspicious is the client's fault, not ours."""
+
+    def convert_known_exceptions(self, exc: Exception) -> Exception:
+        if isinstance(exc, RequestDataTooBig):
+            return TooLarge()
+        if isinstance(exc, SuspiciousOperation):
+            return ParseError(_("The request holds too many fields or files."))
+        return super().convert_known_exceptions(exc)
 
 
 class StoreView(APIView):

@@ -261,7 +261,7 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["ecomai.api_auth.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["ecomai.api_auth.HasStore"],
-    "DEFAULT_SCHEMA_CLASS": "drf_standardized_errors.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "ecomai.api_schema.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["ecomai.api_errors.LimitedJSONParser"],
     "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
@@ -275,6 +275,7 @@ REST_FRAMEWORK = {
 }
 API_BATCH = env.number("API_BATCH", 100)  # events in one request, at most 500
 DRF_STANDARDIZED_ERRORS = {
+    "EXCEPTION_HANDLER_CLASS": "ecomai.api_base.ExceptionHandler",
     "ERROR_SCHEMAS": {
         "400": "ecomai.api_errors.BadRequestSerializer",
         "413": "ecomai.api_errors.ClientErrorSerializer",
@@ -292,9 +293,16 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "POSTPROCESSING_HOOKS": ["drf_standardized_errors.openapi_hooks.postprocess_schema_enums"],
     "ENUM_NAME_OVERRIDES": {
-        name: f"drf_standardized_errors.openapi_serializers.{name}.choices"
-        for name in ("ValidationErrorEnum", "ClientErrorEnum", "ServerErrorEnum")
-        + tuple(f"ErrorCode{code}Enum" for code in (401, 403, 404, 405, 406, 415, 429, 500))
+        **{
+            name: f"drf_standardized_errors.openapi_serializers.{name}.choices"
+            for name in ("ValidationErrorEnum", "ClientErrorEnum", "ServerErrorEnum")
+            + tuple(f"ErrorCode{code}Enum" for code in (401, 403, 404, 405, 406, 415, 429, 500))
+        },
+        "ProductStatusEnum": "products.api_serializers.PRODUCT_STATUS",
+        "AssetStatusEnum": "products.api_serializers.ASSET_STATUS",
+        "ImportStatusEnum": "products.api_serializers.IMPORT_STATUS",
+        "TextStatusEnum": "products.api_serializers.TEXT_STATUS",
+        "ReviewResultEnum": "reviews.api_serializers.RESULTS",
     },
 }
 CORS_URLS_REGEX = r"^/api/v1/"

@@ -31,7 +31,7 @@ from products.storefront_search import FACETS, SORTS, Wanted
 MAX_PAGE = 100
 MOST_VALUES = 20  # of one repeatable parameter
 ATTRIBUTE = re.compile(r"attr\[([^\[\]]{1,100})\]")
-PRICE = {"type": "number", "minimum": 0, "exclusiveMaximum": 10**10}
+PRICE = {"type": "number", "minimum": 0, "maximum": 10**10 - 1}
 
 
 def _texts(*, most: int = 255) -> dict:

@@ -4,10 +4,15 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_sc
 from rest_framework import serializers
 
 from products.channels import CHANNELS, TONES
-from products.copy_views import COPY_LOCALES
+from products.briefs import COPY_LOCALES
 from products.models import AdAsset, CatalogueImport, Product
 from products.storefront import amount
 
+# Named for the OpenAPI document (SPECTACULAR_SETTINGS).
+PRODUCT_STATUS = Product.Status.choices
+ASSET_STATUS = AdAsset.Status.choices
+IMPORT_STATUS = CatalogueImport.Status.choices
+TEXT_STATUS = ["published", "approved"]
 EXAMPLE_VARIANT = {
     "id": 31, "sku": "MUG-BLUE", "gtin": "", "options": ["Blue"], "available": True,
     "prices": [{"market": "", "currency": "EUR", "amount": "16.9", "compare_at": None}],
@@ -85,7 +90,7 @@ class ProductSerializer(serializers.Serializer):
     id = serializers.IntegerField(read_only=True)
     handle = serializers.CharField()
     title = serializers.CharField()
-    status = serializers.ChoiceField(Product.Status.choices)
+    status = serializers.ChoiceField(PRODUCT_STATUS)
     brand = serializers.CharField(source="brand.name", default="")
     category = serializers.CharField(source="category.path", default="")
     tags = serializers.ListField(child=serializers.CharField())
@@ -181,7 +186,7 @@ EXAMPLE_PAGE = {
 
 class ProductPatch(serializers.Serializer):
     title = serializers.CharField(max_length=500, required=False)
-    status = serializers.ChoiceField(choices=Product.Status.choices, required=False)
+    status = serializers.ChoiceField(choices=PRODUCT_STATUS, required=False)
     seo_title = serializers.CharField(max_length=300, required=False, allow_blank=True)
     seo_description = serializers.CharField(max_length=1000, required=False, allow_blank=True)
 
@@ -211,7 +216,7 @@ class AssetSerializer(serializers.Serializer):
     id = serializers.IntegerField()
     field = serializers.CharField()
     text = serializers.CharField()
-    status = serializers.ChoiceField(AdAsset.Status.choices)
+    status = serializers.ChoiceField(ASSET_STATUS)
     origin = serializers.ChoiceField(AdAsset.Origin.choices)
     angle = serializers.CharField()
     locale = serializers.CharField()
@@ -234,7 +239,7 @@ class CopyTextSerializer(serializers.Serializer):
     field = serializers.CharField()
     locale = serializers.CharField()
     text = serializers.CharField()
-    status = serializers.ChoiceField(["published", "approved"])
+    status = serializers.ChoiceField(TEXT_STATUS)
     origin = serializers.ChoiceField(AdAsset.Origin.choices, help_text="who wrote these very words")
     model = serializers.CharField(help_text="the model that wrote it, or what a person then edited")
     facts = FactSerializer(many=True)
@@ -271,7 +276,7 @@ class ImportIssueSerializer(serializers.Serializer):
 
 class ImportSerializer(serializers.Serializer):
     id = serializers.IntegerField()
-    status = serializers.ChoiceField(CatalogueImport.Status.choices)
+    status = serializers.ChoiceField(IMPORT_STATUS)
     counts = serializers.DictField(child=serializers.IntegerField())
     error = serializers.CharField()
     issues = ImportIssueSerializer(many=True, help_text="the first 200")

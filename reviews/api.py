@@ -18,6 +18,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from ecomai.api_base import StoreView
+from ecomai.api_errors import ClientErrorSerializer
 from ecomai.models import Store
 from ml.aspects import ASPECTS
 from reviews import incoming, removal, review_search
@@ -93,7 +95,7 @@ def _answer(store: Store, taken: incoming.Taken) -> Response:
     return Response({"received": len(taken.items), **taken.counts, "items": taken.items}, status=code)
 
 
-class ReviewList(APIView):
+class ReviewList(StoreView):
     """The store's reviews. Secret keys only."""
 
     secret_only = True
@@ -161,7 +163,7 @@ class ReviewList(APIView):
         return _answer(store, taken)
 
 
-class ReviewDetail(APIView):
+class ReviewDetail(StoreView):
     """One review with the model's reading, what counts, and its flags. Secret keys only."""
 
     secret_only = True
@@ -170,7 +172,10 @@ class ReviewDetail(APIView):
         found = Review.objects.select_related("product", "judgement").prefetch_related("opinions", "flags").defer("raw")
         return get_object_or_404(found, pk=pk, store=request.user.key.store)
 
-    @extend_schema(responses=ReviewSerializer)
+    @extend_schema(
+        responses=ReviewSerializer,
+        examples=[OpenApiExample("A scored review", EXAMPLE_OUT, response_only=True, status_codes=["200"])],
+    )
     def get(self, request: Request, pk: int) -> Response:
         return Response(ReviewSerializer(self._find(request, pk)).data)
 
@@ -199,8 +204,14 @@ class ReviewWebhook(APIView):
             OpenApiParameter("source", str, OpenApiParameter.PATH, description="your name of the sender, like judgeme"),
         ],
         request=ONE_OR_MORE,
-        responses={200: ReviewResults, 201: ReviewResults},
-        examples=[OpenApiExample("In the API's words", EXAMPLE_IN, request_only=True)],
+        responses={
+            200: ReviewResults, 201: ReviewResults,
+            401: OpenApiResponse(ClientErrorSerializer, "The signature is none of this store's."),
+        },
+        examples=[
+            OpenApiExample("In the API's words", EXAMPLE_IN, request_only=True),
+            OpenApiExample("One in, one rejected", EXAMPLE_RESULTS, response_only=True, status_codes=["200", "201"]),
+        ],
     )  # fmt: skip
     def post(self, request: Request, store: str, source: str) -> Response:
         """One review, a list, or either below `review` or `reviews`. Sent again it changes nothing."""

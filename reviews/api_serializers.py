@@ -7,6 +7,7 @@ from reviews.models import Review
 from reviews.reading import LONGEST, RawReview
 
 SENTIMENTS = {-1: "negative", 0: "neutral", 1: "positive"}
+RESULTS = ["imported", "updated", "unchanged", "skipped", "rejected"]
 EXAMPLE_IN = {
     "source": "shop", "source_id": "R-1001", "product": "stoneware-mug", "title": "Lovely mug",
     "text": "Keeps my tea hot, but the parcel came a week late.", "rating": 4, "author_name": "Jane Doe",
@@ -109,7 +110,7 @@ class ItemError(serializers.Serializer):
 
 class ItemResult(serializers.Serializer):
     index = serializers.IntegerField(help_text="place in what was sent, from 0")
-    status = serializers.ChoiceField(["imported", "updated", "unchanged", "skipped", "rejected"])
+    status = serializers.ChoiceField(RESULTS)
     id = serializers.IntegerField(allow_null=True)
     errors = ItemError(many=True)
 
