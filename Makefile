@@ -9,7 +9,7 @@ SUM = $(shell cat requirements.txt | cksum | cut -d' ' -f1)
 DEV_SUM = $(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run install install-dev css models test test-slow lint types bench bench-copy bench-reviews bench-review-import bench-train bench-experiments backup restore messages clean
+.PHONY: help demo run install install-dev css models test test-slow lint types bench bench-copy bench-reviews bench-review-import bench-train bench-experiments bench-api backup restore messages clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -71,6 +71,9 @@ bench-train: install-dev ## measure the trainer against the textbook loop, and t
 
 bench-experiments: install-dev ## simulate what the statistics of experiments promise (about three minutes)
 	$(BIN)/python -m devstack run --ephemeral -- $(BIN)/python -m benchmarks experiments
+
+bench-api: install-dev ## measure the storefront API: 100,000 products, 10 experiments, events sent twice (about three minutes)
+	$(BIN)/python -m devstack run --ephemeral -- $(BIN)/python -m benchmarks api
 
 backup: install ## dump the embedded database to var/backup.dump
 	$(BIN)/python -m devstack run -- $(BIN)/python -m devstack.backup dump var/backup.dump

@@ -61,13 +61,17 @@ def main(name: str) -> None:
         from benchmarks import training
 
         figures = training.run()
+    elif name == "api":
+        from benchmarks import api
+
+        figures = api.run()
     elif name == "experiments":
         from benchmarks import experiments
 
         figures = experiments.run()
     else:
         raise SystemExit(
-            "usage: python -m benchmarks foundation|copy|reviews|reviews_scale|review_import|training|experiments"
+            "usage: python -m benchmarks foundation|copy|reviews|reviews_scale|review_import|training|experiments|api"
         )
     result = {
         "commit": commit(),
@@ -79,6 +83,7 @@ def main(name: str) -> None:
             "review_import": "make bench-review-import",
             "training": "make bench-train",
             "experiments": "make bench-experiments",
+            "api": "make bench-api",
         }.get(name, f"python -m benchmarks {name}"),
         "figures": figures,
     }
