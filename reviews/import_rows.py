@@ -133,7 +133,10 @@ def date_order(values: Iterable[str]) -> tuple[str, bool, list[str]]:
     examples: list[str] = []
     for value in values:
         if found := NUMERIC_DATE.match(numerals.ascii_digits(value.strip())):
-            first, second = max(first, int(found[1])), max(second, int(found[2]))
+            one, two = int(found[1]), int(found[2])
+            if min(one, two) > 12:  # no date in either order: it tells nothing about the others
+                continue
+            first, second = max(first, one), max(second, two)
             if len(examples) < 5:
                 examples.append(value.strip()[:40])
     if not examples:

@@ -205,6 +205,9 @@ def test_the_order_of_day_and_month_comes_from_the_file_or_is_asked(store):
     assert import_rows.date_order(["03/11/2026", "25/11/2026"])[:2] == ("dmy", True)
     assert import_rows.date_order(["03/11/2026", "11/25/2026"])[:2] == ("mdy", True)
     assert import_rows.date_order(["2026-03-11", "11 March 2026"])[:2] == ("", True)
+    # What is no date in either order asks nobody.
+    assert import_rows.date_order(["2026-03-11", "45.13.2024"])[:2] == ("", True)
+    assert import_rows.date_order(["25/11/2026", "45/13/2024"])[:2] == ("dmy", True)
     run = upload(store, "id,text,rating,date\n1,Fine,5,03/11/2025\n")
     assert review_import.questions(run) == ["date_order"]
     bring(store, "id,text,rating,date\n1,Fine,5,03/11/2025\n", date_order="mdy")
