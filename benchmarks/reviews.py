@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from django.conf import settings
 
-from ml import classifier, metrics, registry, sources
+from ml import classifier, devices, metrics, registry, sources
 from ml.aspects import ASPECTS, POLARITIES
 from reviews.house_dataset import POLARITY, mabsa
 
@@ -135,7 +135,7 @@ def scoring_figures(folder: Path, trained: Path) -> dict[str, float]:
     ]
     texts, languages = [r["text"] for r in rows], [r["language"] for r in rows]
     found = classifier.loaded(folder)
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(devices.threads())
     with tempfile.TemporaryDirectory(dir=settings.MODELS_DIR) as work:
         merge_into(sources.hf_dir(settings.ENCODER), trained, Path(work) / "merged")
         model = AutoModelForSequenceClassification.from_pretrained(

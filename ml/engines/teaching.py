@@ -1,18 +1,14 @@
 """Teachers' answers as targets: several trained models read the rows, the next one learns from their mean (Hinton et al.
-2015, arXiv 1503.02531); and the mean of the weights along a training's way (Wortsman et al. 2022, arXiv 2203.05482), which
-forgets less of the languages that the rows lack. No Django here."""
+2015, arXiv 1503.02531). No Django here."""
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from safetensors.torch import load_file
 
 from ml import metrics
 from ml.engines.results import read_result
-from ml.engines.text_trainer import Training
 
 
 def taught(rows: Sequence[dict], runs: Sequence[Path]) -> list[dict]:
@@ -39,12 +35,3 @@ def taught(rows: Sequence[dict], runs: Sequence[Path]) -> list[dict]:
         {**row, "soft_stars": s.round(4).tolist(), "soft_aspects": a.round(4).tolist()}
         for row, s, a in zip(rows, stars, aspects, strict=True)
     ]
-
-
-def averaged(results: Sequence[Path], run: Path) -> dict[str, float]:
-    """Write into `run`/result the mean of the weights of `results`, which one method trained on from another; metrics and
-    temperatures are taken on the run's own parts. Returns the metrics."""
-    training = Training(run, json.loads((run / "spec.json").read_text(encoding="utf-8")))
-    weights = [load_file(result / "weights.safetensors") for result in results]
-    training.load({name: torch.stack([w[name].float() for w in weights]).mean(0) for name in weights[0]})
-    return training.finish(sum(read_result(result)["metrics"]["seconds"] for result in results))

@@ -13,7 +13,6 @@ from ml import registry, sources
 from ml.capabilities import Capability, capability, checked_config, load
 
 HOUSE_SEED = 1
-STUDENTS = 2  # trainings on the teachers' mean, one after the other
 
 
 class Command(BaseCommand):
@@ -37,7 +36,7 @@ class Command(BaseCommand):
 
     def _encoder(self, found: Capability, options: dict) -> None:
         """Heads and adapter on the encoder: the data set is a function(folder) → ({part: rows}, hash)."""
-        from ml.engines.teaching import averaged, taught
+        from ml.engines.teaching import taught
 
         if options["extra"] is None:
             raise CommandError("say with --extra where the review data lies")
@@ -53,15 +52,8 @@ class Command(BaseCommand):
                 self._train(found, folder, parts, {**found.house_config, **changes, **epochs}, read="train")
         if teachers:
             parts = {**parts, "train": taught(parts["train"], teachers)}
-        way = [teachers[0] / "result"] if teachers else []
-        for number in range(STUDENTS if teachers else 1):
-            folder = run / f"student-{number}" if teachers else run
-            config = {**found.house_config, **epochs}
-            metrics = self._train(found, folder, parts, config, read="test", start=way[-1] if way else None)
-            way.append(folder / "result")
-        if teachers:
-            self._write(found, run, parts, {**found.house_config, **epochs}, read="test")
-            metrics = averaged(way, run)
+        start = teachers[0] / "result" if teachers else None
+        metrics = self._train(found, run, parts, {**found.house_config, **epochs}, read="test", start=start)
         target = registry.HOUSE / found.name
         target.mkdir(exist_ok=True)
         shutil.copy(run / "result" / "weights.safetensors", target / "weights.safetensors")
@@ -77,13 +69,6 @@ class Command(BaseCommand):
         """Train one run; `read` is the part whose predictions it leaves behind."""
         from ml.engines.text_trainer import train
 
-        self._write(found, run, parts, config, read=read, start=start)
-        return train(run)
-
-    def _write(
-        self, found: Capability, run: Path, parts: dict, config: dict, *, read: str, start: Path | None = None
-    ) -> None:
-        """The folder that the trainer reads."""
         run.mkdir(parents=True, exist_ok=True)
         for part, rows in parts.items():
             text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
@@ -94,6 +79,7 @@ class Command(BaseCommand):
             "goes_on_from": str(start) if start else None,
         }  # fmt: skip
         (run / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
+        return train(run)
 
     def _generator(self, found: Capability, options: dict) -> None:
         from ml.configs import LoraTrainConfig
