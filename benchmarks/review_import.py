@@ -323,11 +323,10 @@ def run() -> dict:
                 if worker.process and worker.process.poll() is None:
                     worker.end()
     told = compare(found, made, ROWS)
-    attempts = {kind: Job.objects.filter(store=found.store, kind=kind).values_list("attempts", flat=True)
-                for kind in ("review-import", "score")}  # fmt: skip
+    jobs = Job.objects.filter(store=found.store, kind__in=("review-import", "score"))
     return {
         "rows": ROWS, "import_seconds": round(import_seconds, 1), "scoring_seconds": round(scoring_seconds, 1),
         "reviews_per_second": round(told["judged"] / scoring_seconds, 1), "kills": 2 * KILLS, **told, **figures,
         "import_waited_seconds": round(import_waited, 1), "scoring_waited_seconds": round(scoring_waited, 1),
-        "attempts": sum(sum(found) for found in attempts.values()),
+        "attempts": sum(jobs.values_list("attempts", flat=True)),
     }  # fmt: skip

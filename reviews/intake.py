@@ -233,7 +233,7 @@ def _write(
 
 
 def _insert(rows: list[Review]) -> None:
-    """COPY new reviews in: an INSERT with so many placeholders costs the worker more than the reading of a language."""
+    """COPY new reviews in: an INSERT of so many placeholders takes longer to put together than to run."""
     fields = Review._meta.concrete_fields
     for row, pk in zip(rows, next_ids(Review._meta.db_table, len(rows)), strict=True):
         row.pk, row._state.adding = pk, False
