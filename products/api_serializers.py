@@ -3,8 +3,8 @@
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from products.channels import CHANNELS, TONES
 from products.briefs import COPY_LOCALES
+from products.channels import CHANNELS, TONES
 from products.models import AdAsset, CatalogueImport, Product
 from products.storefront import amount
 
