@@ -160,7 +160,7 @@ async def open_loop(client: Client, ids: list[int], rate: int, seconds: float, s
         nonlocal failed
         try:
             status, body = await client.send(path)
-            if status != 200 or b'"experiment' not in body:
+            if status != 200 or b"exposure_token" not in body:
                 failed += 1
         except (OSError, asyncio.IncompleteReadError):
             failed += 1
@@ -294,14 +294,14 @@ def run() -> dict:
     """Fill, start, measure."""
     from ecomai import api_keys
     from ecomai.models import ApiKey
-    from products.models import Assignment, Event, Product
+    from products.models import Assignment, Event, Exposure, Product
 
     call_command("migrate", verbosity=0)
     started = time.perf_counter()
     store = fill()
     print(f"  filled in {time.perf_counter() - started:.0f} s", flush=True)
-    Event.objects.filter(store=store).delete()
-    Assignment.objects.filter(store=store).delete()
+    for rows in (Event, Exposure, Assignment):
+        rows.objects.filter(store=store).delete()
     ids = list(Product.objects.filter(store=store).order_by("pk").values_list("pk", flat=True))
     random.Random(5).shuffle(ids)
     _key, secret = api_keys.create(store=store, kind=ApiKey.Kind.PUBLISHABLE, name="bench")
