@@ -181,10 +181,9 @@ def load(*, store: Store, source: str, path: Path, filename: str) -> Report:
         raise TableError(_("More than %(n)d rows: split the report by month.") % {"n": MOST_ROWS})
     report, finder = Report(), Finder(store)
     finder.learn({_cell(row, places, "item") for row in rows} - {""})
-    signs = {
-        name: numerals.decimal_sign(_cell(row, places, name) for row in rows[:5000])[0]
-        for name in (*COUNTS, "revenue", "cost") if name in places
-    }  # fmt: skip
+    numbers = [name for name in (*COUNTS, "revenue", "cost") if name in places]
+    # One sign for the whole report: the money says what "1.500" impressions are.
+    sign = numerals.decimal_sign(_cell(row, places, name) for row in rows[:5000] for name in numbers)[0]
     day_first = any(
         int(m[1]) > 12 for row in rows if (m := SLASHED.match(_cell(row, places, "day")))
     )  # fmt: skip
@@ -197,7 +196,7 @@ def load(*, store: Store, source: str, path: Path, filename: str) -> Report:
             day = _day(_cell(row, places, "day"), day_first)
             values = {
                 name: numerals.parse_decimal(_cell(row, places, name).replace("--", ""), sign) or Decimal(0)
-                for name, sign in signs.items()
+                for name in numbers
             }
         except ValueError as error:
             report.refuse(row.line, _("“%(text)s” is no day or number.") % {"text": str(error)[:60]})
