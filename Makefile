@@ -9,7 +9,7 @@ SUM = $(shell cat requirements.txt | cksum | cut -d' ' -f1)
 DEV_SUM = $(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run install install-dev css models test test-slow lint types bench bench-copy bench-reviews bench-review-import bench-train bench-experiments bench-api backup restore messages clean
+.PHONY: help demo run install install-dev css models test test-slow lint types bench bench-copy bench-reviews bench-review-import bench-train bench-offtopic bench-experiments bench-api backup restore messages clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -68,6 +68,9 @@ bench-review-import: install-dev ## import 100,000 reviews (REVIEW_IMPORT_ROWS) 
 
 bench-train: install-dev ## measure the trainer against the textbook loop, and the methods in one table
 	$(BIN)/python -m devstack run --ephemeral -- $(BIN)/python -m benchmarks training
+
+bench-offtopic: install-dev ## measure the flag "off topic" on public reviews: false alarms and recall
+	$(BIN)/python -m devstack run --ephemeral -- $(BIN)/python -m benchmarks off_topic
 
 bench-experiments: install-dev ## simulate what the statistics of experiments promise (about three minutes)
 	$(BIN)/python -m devstack run --ephemeral -- $(BIN)/python -m benchmarks experiments

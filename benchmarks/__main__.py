@@ -61,6 +61,10 @@ def main(name: str) -> None:
         from benchmarks import training
 
         figures = training.run()
+    elif name == "off_topic":
+        from benchmarks import off_topic
+
+        figures = off_topic.run()
     elif name == "api":
         from benchmarks import api
 
@@ -71,7 +75,7 @@ def main(name: str) -> None:
         figures = experiments.run()
     else:
         raise SystemExit(
-            "usage: python -m benchmarks foundation|copy|reviews|reviews_scale|review_import|training|experiments|api"
+            "usage: python -m benchmarks foundation|copy|reviews|reviews_scale|review_import|training|off_topic|experiments|api"
         )
     result = {
         "commit": commit(),
@@ -84,6 +88,7 @@ def main(name: str) -> None:
             "training": "make bench-train",
             "experiments": "make bench-experiments",
             "api": "make bench-api",
+            "off_topic": "make bench-offtopic",
         }.get(name, f"python -m benchmarks {name}"),
         "figures": figures,
     }

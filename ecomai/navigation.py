@@ -64,6 +64,7 @@ def _groups(store: Store, can: set[str], path: str) -> list[Group]:
             _("Copy"),
             [
                 (_("Ad copy"), "products:copy_requests", "copy", "copy.view"),
+                (_("Experiments"), "products:experiments", "compare", "experiments.view"),
                 (_("Channels"), "products:channels", "sliders", "copy.view"),
                 (_("Ads and feeds"), "products:ad_export", "exports", "catalogue.export"),
             ],

@@ -151,3 +151,52 @@ class ChannelRuleAdmin(admin.ModelAdmin):
             "may_add": self.has_add_permission(request), "may_delete": self.has_delete_permission(request),
         }  # fmt: skip
         return super().changelist_view(request, more | (extra_context or {}))
+
+
+@admin.register(models.ExperimentSettings)
+class ExperimentSettingsAdmin(StoreScoped):
+    view_permission = "experiments.view"
+    edit_permission = "experiments.manage"
+    list_display = ["store", "holdout"]
+
+
+@admin.register(models.ExperimentGroup)
+class ExperimentGroupAdmin(StoreScoped):
+    view_permission = "experiments.view"
+    edit_permission = "experiments.manage"
+    list_display = ["name", "store"]
+    search_fields = ["name"]
+
+
+class ExperimentLog(LogAdmin):
+    """Experiments are changed on their own pages, which keep their plan and history."""
+
+    view_permission = "experiments.view"
+    show_full_result_count = False
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        return False
+
+
+@admin.register(models.Experiment)
+class ExperimentAdmin(ExperimentLog):
+    list_display = ["name", "store", "unit", "mode", "metric", "status", "started_at", "ended_at"]
+    list_filter = ["status", "unit", "mode"]
+    search_fields = ["name"]
+
+
+@admin.register(models.ExperimentLook)
+class ExperimentLookAdmin(ExperimentLog):
+    list_display = ["experiment", "at", "status"]
+    list_filter = ["status"]
+
+
+@admin.register(models.WeightChange)
+class WeightChangeAdmin(ExperimentLog):
+    list_display = ["experiment", "at", "weights"]
+
+
+@admin.register(models.PublishedText)
+class PublishedTextAdmin(ExperimentLog):
+    list_display = ["product", "field", "locale", "text", "by", "at", "replaced_at", "undone_at"]
+    list_filter = ["field", "locale"]

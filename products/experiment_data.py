@@ -81,32 +81,30 @@ def kind_of(metric: str) -> str:
     return "purchase" if metric == Metric.REVENUE else metric
 
 
-_EVENTS = """
-    SELECT w.visitor, {value} AS v, {foreign} AS foreign_n
-    FROM who w JOIN products_event v ON v.store_id = %(store)s AND v.visitor = w.visitor AND v.kind = %(kind)s
-        AND NOT v.is_bot AND {when}
-    WHERE {what}
-    GROUP BY w.visitor"""
+# One join of two tables with statistics: nothing that is planned for one row and then run for a hundred thousand.
 _SUMS = """
-WITH who AS (
-    SELECT a.visitor, a.arm_id, a.at, {part} AS part FROM products_assignment a
+WITH each AS MATERIALIZED (
+    SELECT a.arm_id, {part} AS part, count(v.id) FILTER (WHERE {within}) AS events,
+        coalesce({value} FILTER (WHERE {within}), 0)::float8 AS raw,
+        coalesce({value} FILTER (WHERE v.at < a.at), 0)::float8 AS before,
+        count(v.id) FILTER (WHERE {within} AND NOT {ours}) AS foreign_n
+    FROM products_assignment a LEFT JOIN products_event v ON v.store_id = %(store)s AND v.visitor = a.visitor
+        AND v.kind = %(kind)s{named} AND NOT v.is_bot AND v.at >= a.at - %(before)s AND v.at < a.at + %(window)s
+        AND v.at <= %(until)s
     WHERE a.experiment_id = %(experiment)s AND NOT a.is_bot AND NOT a.other_arm AND a.at <= %(joined)s {where}
-), items AS (
-    SELECT DISTINCT t.product_id FROM products_armtext t JOIN products_arm r ON r.id = t.arm_id
-    WHERE r.experiment_id = %(experiment)s
-), did AS ({did}), earlier AS ({earlier}),
-capped AS (
+    GROUP BY a.id
+), cap AS MATERIALIZED (
     SELECT coalesce(%(cap)s::float8, (
-        SELECT percentile_cont(%(percentile)s) WITHIN GROUP (ORDER BY abs(v)) FROM did WHERE v <> 0)) AS cap
-), each AS (
-    SELECT w.arm_id, w.part, d.v IS NOT NULL AS any_event, coalesce(d.v, 0)::float8 AS raw,
-        greatest(-c.cap, least(c.cap, coalesce(d.v, 0)))::float8 AS y,
-        greatest(-c.cap, least(c.cap, coalesce(e.v, 0)))::float8 AS pre, coalesce(d.foreign_n, 0) AS foreign_n, c.cap
-    FROM who w CROSS JOIN capped c LEFT JOIN did d USING (visitor) LEFT JOIN earlier e USING (visitor)
+        SELECT percentile_cont(%(percentile)s) WITHIN GROUP (ORDER BY abs(raw)) FROM each WHERE raw <> 0
+    )) AS most
+), capped AS (
+    SELECT arm_id, part, events, raw, foreign_n, most, greatest(-most, least(most, raw)) AS y,
+        greatest(-most, least(most, before)) AS pre
+    FROM each CROSS JOIN cap
 )
-SELECT arm_id, part, count(*), count(*) FILTER (WHERE any_event), sum(y), sum(y * y), sum(raw), sum(raw * raw), sum(pre),
-    sum(pre * pre), sum(y * pre), sum(foreign_n), max(cap)
-FROM each GROUP BY arm_id, part"""
+SELECT arm_id, part, count(*), count(*) FILTER (WHERE events > 0), sum(y), sum(y * y), sum(raw), sum(raw * raw), sum(pre),
+    sum(pre * pre), sum(y * pre), sum(foreign_n), max(most)
+FROM capped GROUP BY arm_id, part"""
 
 
 def _sums(
@@ -116,20 +114,15 @@ def _sums(
     """{part: the arms in order}; arms without visitors have zeros."""
     until = until or timezone.now()
     money = metric == Metric.REVENUE
-    named = " AND v.name = %(name)s" if metric == Metric.CUSTOM else ""
-    ours = "v.currency IN ('', %(currency)s)"
-    value = f"coalesce(sum(v.value) FILTER (WHERE {ours}), 0)" if money else "1"
-    foreign = f"count(*) FILTER (WHERE NOT {ours})" if money else "0"
-    own = f"(v.product_id IN (SELECT product_id FROM items) OR (v.product_id IS NULL AND v.sku = '')){named}"
+    ours = "v.currency IN ('', %(currency)s)" if money else "true"
+    about = (
+        "(v.product_id IN (SELECT t.product_id FROM products_armtext t JOIN products_arm r ON r.id = t.arm_id"
+        " WHERE r.experiment_id = %(experiment)s) OR (v.product_id IS NULL AND v.sku = ''))"
+    )
     sql = _SUMS.format(
-        part=part, where=where,
-        did=_EVENTS.format(
-            value=value, foreign=foreign, what=own,
-            when="v.at >= w.at AND v.at < w.at + %(window)s AND v.at <= %(until)s",
-        ),
-        earlier=_EVENTS.format(
-            value=value, foreign="0", what=f"true{named}", when="v.at < w.at AND v.at >= w.at - %(before)s"
-        ),
+        part=part, where=where, ours=ours, within=f"v.at >= a.at AND {about}",
+        value=f"sum(CASE WHEN {ours} THEN v.value END)" if money else "max(CASE WHEN v.id IS NOT NULL THEN 1 END)",
+        named=" AND v.name = %(name)s" if metric == Metric.CUSTOM else "",
     )  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(sql, {

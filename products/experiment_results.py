@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 from django.db import transaction
 from django.utils import timezone
 
-from ml import ab_design, ab_effects, ab_stats
+from ml import ab_design, ab_effects, ab_posteriors, ab_stats
 from ml.ab_arms import Arm as ArmNumbers
 from ml.ab_arms import Conversions, Sums
 from products import experiment_data, feed_tests
@@ -218,6 +219,24 @@ def _beside(e: Experiment, data: list[ArmData]) -> dict:
     return out
 
 
+def _densities(arms: Sequence[ArmNumbers]) -> list[list[list[float]]]:
+    """What each arm's true value may be: [values, densities], 41 of them; empty where nothing is known yet."""
+    out = []
+    for arm in arms:
+        summary = arm.cautious()
+        if summary.n < 2 or not summary.variance:
+            return []
+        found: ab_posteriors.Posterior
+        if isinstance(arm, Conversions):
+            found = ab_posteriors.Beta.of(arm)
+        else:
+            found = ab_posteriors.Normal(summary.mean, math.sqrt(summary.error2))
+        ends = found.edges
+        x = np.linspace(ends[7], ends[-8], 41)  # 3.5 standard deviations to each side
+        out.append([[float(v) for v in x], [float(v) for v in found.pdf(x)]])
+    return out
+
+
 def compute(e: Experiment, now: datetime) -> tuple[str, dict]:
     """(status, data) of a look, of plain JSON values."""
     if e.unit == Experiment.Unit.PRODUCT:
@@ -230,6 +249,7 @@ def compute(e: Experiment, now: datetime) -> tuple[str, dict]:
         data = {
             "verdict": asdict(verdict), "arms": [asdict(arm) for arm in arms], **more, **_beside(e, arms),
             "days": _curve(e, seen, cap), "segments": _segments(e, seen, cap), "cut_short": seen.cut_short,
+            "densities": _densities(numbers(e.metric, arms)),
             "due": seen.due.isoformat() if seen.due else None, "joined": seen.joined.isoformat(),
         }  # fmt: skip
     data |= {"metric": e.metric, "custom_event": e.custom_event, "mode": e.mode, "unit": e.unit, "status": status}

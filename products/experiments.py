@@ -32,7 +32,7 @@ from products.models import (
 
 __all__ = [
     "add_arm", "add_products", "create", "discard", "finish", "pause", "problems", "record", "remove_arm",
-    "remove_product", "rename_arm", "resume", "set_text", "set_weights", "start", "touch", "tuning", "update",
+    "remove_product", "remove_unwritten", "rename_arm", "resume", "set_text", "set_weights", "start", "touch", "tuning", "update",
 ]  # fmt: skip
 
 LATER = frozenset({"name", "hypothesis", "auto_finish", "auto_publish"})
@@ -124,10 +124,11 @@ def update(*, experiment: Experiment, by: User | None, **fields: Any) -> dict[st
     allowed = PLAN | LATER if experiment.status == Status.DRAFT else LATER
     if experiment.status == Status.FINISHED:
         allowed = frozenset({"name", "hypothesis"})
-    fixed = sorted(n for n in set(fields) - allowed if n not in PLAN or getattr(experiment, n) != fields[n])
+    known = PLAN | LATER
+    fixed = sorted(n for n in set(fields) - allowed if n not in known or getattr(experiment, n) != fields[n])
     if fixed:
         text = _("This stands since the start: changing it now would make the result worthless.")
-        raise ValidationError({name: text for name in fixed if name in PLAN | LATER} or ", ".join(fixed))
+        raise ValidationError({name: text for name in fixed if name in known} or ", ".join(fixed))
     if "name" in fields:
         fields["name"] = clean_line(fields["name"])
     changes = _checked(experiment, {name: value for name, value in fields.items() if name in allowed})
@@ -269,6 +270,18 @@ def remove_product(*, experiment: Experiment, by: User | None, product: Product)
     gone, _rows = ArmText.objects.filter(arm__experiment=experiment, product=product).delete()
     if gone:
         record(experiment, by, "product_removed", product=product.pk, title=product.title[:120])
+
+
+@transaction.atomic
+def remove_unwritten(*, experiment: Experiment, by: User | None) -> int:
+    """Take the products out of a draft that lack a text. Returns how many."""
+    _lock(experiment, Status.DRAFT)
+    mine = ArmText.objects.filter(arm__experiment=experiment)
+    ids = list(mine.filter(text="").values_list("product_id", flat=True).distinct())
+    if ids:
+        mine.filter(product__in=ids).delete()
+        record(experiment, by, "products_removed", products=len(ids))
+    return len(ids)
 
 
 @transaction.atomic

@@ -7,5 +7,6 @@ urlpatterns: list[URLPattern] = [
     path("", include("products.catalogue_urls")),
     path("", include("products.import_urls")),
     path("", include("products.copy_urls")),
+    path("", include("products.experiment_urls")),
     path("", include("products.export_urls")),
 ]

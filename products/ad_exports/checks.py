@@ -158,7 +158,7 @@ def faults(text: str, limit: Limit) -> Iterator[tuple[str, dict]]:
     if signs := limit.forbidden(text):
         yield "banned", {"signs": " ".join(signs)}
     if limit.channel == "google_rsa":
-        if emoji.emoji_count(text) or HALF_WIDTH_KATAKANA.search(text):
+        if not text.isascii() and (emoji.emoji_count(text) or HALF_WIDTH_KATAKANA.search(text)):
             yield "emoji", {}
         if text == "[]":
             yield "erases", {}

@@ -2,6 +2,7 @@
 
 import pytest
 from django.core.cache import cache
+from django.utils import timezone
 
 from ml import loading, registry
 from products.models import Category, Product
@@ -127,8 +128,9 @@ def test_when_the_catalogue_changes_an_undecided_flag_goes_and_a_persons_decisio
 
 
 def test_what_one_store_sells_is_never_taken_for_anothers(shoes, other_store):
-    for title in HOTELS:
+    for title in [*HOTELS, "Mountain hostel, a bed in a shared room"]:
         make_product(other_store, title)
+    Product.objects.update(updated_at=timezone.now())  # as many, changed at the same moment
     for _twice in range(2):  # once made, once from the cache
         assert found(shoes, NOISY) == ["hotels and holiday flats"]
         assert found(other_store, NOISY, "These boots hurt my heel, the sole is hard") == [None, "shoes"]
