@@ -351,7 +351,7 @@ def context(experiment: Experiment, look: ExperimentLook | None) -> dict[str, An
     out: dict[str, Any] = {
         "experiment": experiment, "look": look, "published": published, "products": shown, "product_count": products,
         "history": history(experiment), "what": share_words(experiment), "arms": list(experiment.arms.all()),
-        "more_products": max(0, products - len(shown)), "weights": weights(experiment),
+        "more_products": max(0, products - len(shown)), "weights": weights(experiment), "sentence": "",
     }  # fmt: skip
     if look is not None:
         out |= {
