@@ -45,7 +45,7 @@ class Limit:
 
     def count(self, text: str) -> int:
         """How long the text is, as the channel counts."""
-        return getattr(measure(text), self.unit)
+        return len(text) if text.isascii() else getattr(measure(text), self.unit)
 
     def forbidden(self, text: str) -> str:
         """The banned characters that the text holds, each once."""
