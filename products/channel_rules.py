@@ -57,7 +57,9 @@ RSA = "Google Ads API v26, ResponsiveSearchAdInfo; support.google.com/google-ads
 MERCHANT = "Merchant API v1, structured_title and structured_description"
 META = "facebook.com/business/help: lengths that are shown in full (at most 2,200 and 255), as third parties give them"
 META_FEED = "productfeedspec.com/platforms/meta-catalog, after Meta's catalogue fields"
-AMAZON = "sellercentral.amazon.com/help/hub/reference/external/201100890; 75 characters since 2026, 200 for media"
+AMAZON = (
+    "sellercentral.amazon.com, page 201100890 (200 characters); 75 since 2026 but for media, as third parties quote it"
+)
 AMAZON_TEXT = "third parties after category templates, which differ (250, 255 or 500)"
 SEARCH_TERMS = "Seller Central, “Use search terms effectively”: less than 250 bytes"
 SEO = "common practice: what Google shows of it without cutting"
@@ -79,9 +81,9 @@ INITIAL: dict[str, Limit] = {
         _limit("meta.primary_text", _("Primary text"), "chars", 125, 25, 5, least=1, source=META, sure=False),
         _limit("meta.headline", _("Headline"), "chars", 40, 6, 5, least=1, source=META, sure=False),
         _limit("meta.description", _("Link description"), "chars", 30, 1, 5, source=META, sure=False, written=False),
-        _limit("meta.catalogue_title", _("Title in the catalogue"), "chars", 200, least=1, source=META_FEED, written=False),
-        _limit("meta.catalogue_description", _("Description in the catalogue"), "chars", 9999, least=1, source=META_FEED, written=False),
-        _limit("amazon.title", _("Title"), "chars", 75, 10, least=1, banned="!$?_{}^¬¦", source=AMAZON),
+        _limit("meta.catalogue_title", _("Title in the catalogue"), "chars", 200, least=1, source=META_FEED, sure=False, written=False),
+        _limit("meta.catalogue_description", _("Description in the catalogue"), "chars", 9999, least=1, source=META_FEED, sure=False, written=False),
+        _limit("amazon.title", _("Title"), "chars", 75, 10, least=1, banned="!$?_{}^¬¦", source=AMAZON, sure=False),
         _limit("amazon.bullet", _("Bullet point"), "chars", 255, 10, 5, source=AMAZON_TEXT, sure=False),
         _limit("amazon.description", _("Description"), "chars", 2000, banned="<>", source=AMAZON_TEXT, sure=False, written=False),
         _limit("amazon.search_terms", _("Search terms"), "bytes", 249, source=SEARCH_TERMS, written=False),
