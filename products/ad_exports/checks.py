@@ -9,7 +9,6 @@ import emoji
 import regex
 from django.utils.translation import gettext_lazy as _
 
-from ecomai.lib.formulas import safe
 from ecomai.lib.text import clean_line
 from products.channel_rules import Limit
 from products.editorial import HALF_WIDTH_KATAKANA, overused
@@ -145,9 +144,10 @@ def formula_sign(text: str) -> str:
 
 
 def neutral(text: str) -> str:
-    """A tidy cell of a table for people: with an apostrophe in front where a spreadsheet would run it."""
-    text = safe(tidy(text))
-    return f"'{text}" if formula_sign(text) else text
+    """A tidy cell of a table for people: with one more apostrophe in front where a spreadsheet would run what follows."""
+    text = tidy(text)
+    bare = text.lstrip("'")
+    return f"'{text}" if bare and bare[0] in FORMULA and not NUMBER.match(text) else text
 
 
 def faults(text: str, limit: Limit) -> Iterator[tuple[str, dict]]:

@@ -552,43 +552,53 @@ def nasty(rng: random.Random, most: int = 10_500) -> str:
 
 
 def fill(store, rng: random.Random, count: int) -> None:
+    """Products of which each value is nasty now and then, so that many get past all checks but one."""
+
+    def odd(good, *bad):
+        return rng.choice(bad) if rng.random() < 0.15 else good
+
+    def text(good: str, most: int = 10_500) -> str:
+        return nasty(rng, most) if rng.random() < 0.3 else good
+
     now = timezone.now()
-    brands = Brand.objects.bulk_create(Brand(store=store, name=f"{n}{nasty(rng, 150)}") for n in range(20))
+    brands = Brand.objects.bulk_create(Brand(store=store, name=f"{text('Terra', 150)}{n}") for n in range(20))
     categories = Category.objects.bulk_create(
-        Category(store=store, name=nasty(rng, 200), path=f"{nasty(rng, 300)} > {n}{nasty(rng, 200)}") for n in range(20)
+        Category(store=store, name=text("Mugs", 200), path=f"{text('Kitchen', 300)} > {n}{text('Mugs', 200)}")
+        for n in range(20)
     )
     names = ["Color", "size", "Farbe", "Motif", "", "=x"]
     products = Product.objects.bulk_create(
         Product(
-            store=store, handle=f"{nasty(rng, 200)}{n}", external_id=rng.choice(["", f"{n}", f"{nasty(rng, 80)}{n}"]),
-            title=nasty(rng, 500), status="active", brand=rng.choice([None, *brands]), condition=rng.choice(["new", "used", "", "=x", "neu"]),
-            category=rng.choice([None, *categories]), product_type=nasty(rng, 200), google_category=nasty(rng, 400),
-            tags=[nasty(rng, 200) for _ in range(rng.randint(0, 4))], description_text=nasty(rng), currency=rng.choice(["EUR", "JPY", ""]),
-            attributes={nasty(rng, 50): nasty(rng, 300) for _ in range(rng.randint(0, 4))} | {"Gender": nasty(rng, 20)},
-            link=rng.choice(["", "https://x.example/é", "javascript:alert(1)", "https://x.example/a b", nasty(rng, 500)]),
-            options=[{"name": rng.choice(names), "values": []} for _ in range(rng.randint(0, 3))],
+            store=store, handle=f"{text('mug', 200)}{n}", external_id=odd("", f"{n}", f"{nasty(rng, 80)}{n}"),
+            title=text("Stoneware mug", 500), status="active", brand=odd(rng.choice(brands), None),
+            condition=odd("new", "used", "", "=x", "neu"), category=odd(rng.choice(categories), None),
+            product_type=text("", 200), google_category=text("", 400), currency=odd("EUR", "JPY", ""),
+            tags=[text("tea", 200) for _ in range(rng.randint(0, 4))], description_text=text("Made of clay."),
+            attributes={nasty(rng, 50): nasty(rng, 300) for _ in range(rng.randint(0, 4))} | {"Gender": text("unisex", 20)},
+            link=odd("", "https://x.example/é", "javascript:alert(1)", "https://x.example/a b", nasty(rng, 500)),
+            options=[{"name": rng.choice(names), "values": []} for _ in range(odd(0, 1, 2, 3))],
         )
         for n in range(count)
     )  # fmt: skip
     variants = Variant.objects.bulk_create(
         Variant(
-            store=store, product=product, position=n, sku=rng.choice([None, f"{nasty(rng, 60)}-{product.pk}-{n}", f"S{product.pk}-{n}"]),
-            gtin=rng.choice(["", "4006381333931", "0012345678905", "1.2E+12", "=12"]), mpn=nasty(rng, 90),
-            option_values=[f"{nasty(rng, 200)}{n}" for _ in range(rng.randint(0, 3))] or [str(n)], stock=rng.choice([None, -3, 0, 7]),
-            backorder=rng.choice(["deny", "continue"]), image_url=rng.choice(["", "https://x.example/1.jpg", nasty(rng, 300)]),
+            store=store, product=product, position=n, sku=odd(f"S{product.pk}-{n}", None, f"{nasty(rng, 60)}-{product.pk}-{n}"),
+            gtin=odd("4006381333931", "", "0012345678905", "1.2E+12", "=12"), mpn=text("", 90), stock=odd(7, None, -3, 0),
+            option_values=[f"{text('Red', 200)}{n}" for _ in product.options] or [str(n)],
+            backorder=rng.choice(["deny", "continue"]), image_url=odd("", "https://x.example/1.jpg", nasty(rng, 300)),
         )
         for product in products
-        for n in range(rng.choice([0, 1, 1, 2, 3]))
+        for n in range(rng.choice([0, 1, 1, 1, 1, 2, 3]))
     )  # fmt: skip
     Price.objects.bulk_create(
-        Price(store=store, variant=v, currency=rng.choice(["EUR", "JPY", ""]), market=rng.choice(["", "", "US"]),
-              amount=rng.choice([Decimal("0"), Decimal("9.9900"), Decimal("1E+9"), Decimal("0.0001")]),
+        Price(store=store, variant=v, currency=odd(v.product.currency, "EUR", "JPY", ""), market=odd("", "US"),
+              amount=odd(Decimal("9.9900"), Decimal("0"), Decimal("1E+9"), Decimal("0.0001")),
               compare_at=rng.choice([None, Decimal("12")]))
-        for v in variants if rng.random() < 0.9
+        for v in variants if rng.random() < 0.95
     )  # fmt: skip
     ProductImage.objects.bulk_create(
-        ProductImage(store=store, product=p, position=n, url=f"{rng.choice(['https://x.example/a,b.jpg?', nasty(rng, 900), 'https://x.example/'])}{n}")
-        for p in products for n in range(rng.choice([0, 1, 3, 15]))
+        ProductImage(store=store, product=p, position=n, url=f"{odd('https://x.example/a,b.jpg?', nasty(rng, 900), '')}{n}")
+        for p in products for n in range(odd(2, 0, 1, 15))
     )  # fmt: skip
     orders = CopyRequest.objects.bulk_create(
         CopyRequest(store=store, product=p, locale="en", tone="neutral") for p in products if rng.random() < 0.8
@@ -627,7 +637,7 @@ def test_a_thousand_nasty_products_break_no_export(store):
         rows = read(text)
         judge(rows)
         report = check(store, export, approved_only=False)
-        assert report.whole and report.rows == len(rows) and rows, export
+        assert report.whole and report.rows == len(rows) >= 100, export
         print(export, len(rows), "rows;", report.out, "left out;", dict(report.reasons.most_common(5)))
         table = read_table(
             b"".join(
