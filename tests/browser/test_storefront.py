@@ -45,6 +45,7 @@ def shop(web):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield address, store
     server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture

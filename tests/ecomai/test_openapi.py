@@ -3,8 +3,12 @@
 import pytest
 import schemathesis
 from django.core.management import call_command
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
 from django.test import Client
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -61,12 +65,18 @@ def there(store) -> dict[str, dict]:
     }
 
 
-@pytest.fixture
-def document(db):
-    return schemathesis.openapi.from_wsgi("/api/schema/?format=json", wsgi_application)
+@pytest.fixture(autouse=True)
+def one_connection():
+    """Asked in this process and transaction: the end of a request must not close the test's connection."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
 
 
-schema = schemathesis.pytest.from_fixture("document")
+document = schemathesis.openapi.from_wsgi("/api/schema/?format=json", wsgi_application)
+OPERATIONS = [found.ok() for found in document.get_all_operations()]
 
 
 @pytest.fixture
@@ -88,22 +98,20 @@ def caller(store, there, settings, tmp_path, monkeypatch):
     return ask
 
 
-odd = settings(
-    max_examples=10, derandomize=True, deadline=None, database=None, phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)  # fmt: skip
+@pytest.mark.parametrize("kind", ApiKey.Kind.values)
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: f"{o.method}-{o.path}")
+def test_every_answer_is_one_that_the_document_knows(operation, kind, caller):
+    """What fits the document, what doesn't, and its own examples; the same at every run."""
+    examples = operation.get_strategies_from_examples()
+    odd = [operation.as_strategy(mode) for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)]
 
+    @given(case=st.one_of(*odd, *examples))
+    @settings(max_examples=30, derandomize=True, deadline=None, database=None, phases=[Phase.generate],
+              suppress_health_check=list(HealthCheck))  # fmt: skip
+    def ask(case):
+        caller(case, kind)
 
-@schema.parametrize()
-@odd
-def test_every_answer_to_a_server_is_one_that_the_document_knows(case, caller):
-    caller(case, "secret")
-
-
-@schema.parametrize()
-@odd
-def test_every_answer_to_a_browser_is_one_that_the_document_knows(case, caller):
-    caller(case, "publishable")
+    ask()
 
 
 def test_the_document_is_made_without_a_warning_and_is_valid(tmp_path):
