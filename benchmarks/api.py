@@ -49,6 +49,7 @@ def fill(products: int = PRODUCTS):
     values = {"store": store.pk, "n": products}
     with connection.cursor() as cursor:
         if Product.objects.filter(store=store).count() < products:
+            Experiment.objects.filter(store=store).delete()
             Product.objects.filter(store=store).delete()
             run = lambda sql: cursor.execute(sql, values)
             run(

@@ -22,7 +22,7 @@ from products.api_serializers import (
     ProductPageSerializer,
     StartedSerializer,
 )
-from products.api_storefront import find, listed, visible
+from products.api_storefront import find, visible
 from products.channels import CHANNELS
 from products.copy_views import start as start_copy
 from products.models import Product
@@ -84,7 +84,9 @@ class ProductList(StoreView):
         found = storefront_search.narrow(store, catalogue_search.find(store, filters, visible(request)), wanted)
         page = catalogue_search.page(found, sort=name, descending=sort.startswith("-"), cursor=cursor, size=limit)
         body = {
-            "items": listed(request, page.items, locale, wanted.currency),
+            "items": storefront.load(
+                store, [p.pk for p in page.items], locale=locale, currency=wanted.currency, secret=is_secret(request)
+            ),
             "next": page.next or None,
             "previous": page.previous or None,
         }

@@ -1,7 +1,6 @@
 """Products for storefronts: lists with facets, one product with the shopper's experiments, its texts (DRF)."""
 
 from django.core.exceptions import ValidationError as DjangoValidationError
-from django.db.models import prefetch_related_objects
 from django.http import Http404
 from django.utils.cache import patch_vary_headers
 from django.utils.http import parse_etags
@@ -19,20 +18,16 @@ from products.api_serializers import (
     EXAMPLE_PRODUCT,
     EXAMPLE_SHOWN,
     ProductPatch,
-    ProductSerializer,
     ProductShownSerializer,
     SecretProductSerializer,
-    SecretProductShownSerializer,
 )
 from products.models import Product
-
-RELATED = ("variants__prices", "images")
 
 
 def visible(request: Request):
     """The store's products that the key may see."""
     rows = Product.objects.filter(store=request.user.key.store)
-    return (rows if is_secret(request) else rows.visible()).select_related("brand", "category")
+    return rows if is_secret(request) else rows.visible()
 
 
 def find(request: Request, ref: str) -> Product:
@@ -64,26 +59,26 @@ class ProductDetail(StoreView):
         The first time, the assignment and the exposure are written. Answers that an experiment touched are for this
         visitor alone (`Cache-Control: private, no-store`).
         """
-        store, viewer = request.user.key.store, api_parameters.viewer(request, request.user.key.store)
-        product = find(request, ref)
+        store = request.user.key.store
+        viewer = api_parameters.viewer(request, store)
+        item = storefront.find(store, ref, locale=viewer.locale, currency=viewer.currency, secret=is_secret(request))
+        if item is None:
+            raise Http404
         shown = assignment.show(
-            store, viewer.visitor, product, locale=viewer.locale, segment=viewer.segment, bot=viewer.bot
+            store, viewer.visitor, Product(pk=item["id"]), locale=viewer.locale, segment=viewer.segment, bot=viewer.bot
         )
-        texts = storefront.published([product.pk], viewer.locale)[product.pk]
-        headers = {"Cache-Control": "private, no-store"}
-        if not shown:
-            names = [product.brand and product.brand.name, product.category and product.category.path]
-            tag = (
-                f'"{storefront.fingerprint(product, is_secret(request), viewer.locale, viewer.currency, texts, names)}"'
-            )
-            headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-            if tag in parse_etags(request.headers.get("If-None-Match", "")):
-                return _varied(Response(status=status.HTTP_304_NOT_MODIFIED, headers=headers))
-        prefetch_related_objects([product], *RELATED)
-        storefront.dress(product, viewer.locale, viewer.currency, texts, shown)
-        product.experiments = shown  # type: ignore[attr-defined]
-        shape = SecretProductShownSerializer if is_secret(request) else ProductShownSerializer
-        return _varied(Response(shape(product).data, headers=headers))
+        for experiment in shown:
+            storefront.put(item, experiment.texts)
+        item["experiments"] = [
+            {"id": s.experiment_id, "variant": s.variant, "variant_id": s.arm_id, "is_control": s.is_control, "exposure_token": s.token}
+            for s in shown
+        ]  # fmt: skip
+        if shown:
+            return _varied(Response(item, headers={"Cache-Control": "private, no-store"}))
+        headers = {"ETag": f'"{storefront.fingerprint(item)}"', "Cache-Control": "private, no-cache"}
+        if headers["ETag"] in parse_etags(request.headers.get("If-None-Match", "")):
+            return _varied(Response(status=status.HTTP_304_NOT_MODIFIED, headers=headers))
+        return _varied(Response(item, headers=headers))
 
     @extend_schema(
         request=ProductPatch,
@@ -102,23 +97,10 @@ class ProductDetail(StoreView):
             catalogue.update_product(product, body.validated_data, None)
         except DjangoValidationError as error:
             raise ValidationError(error.message_dict) from error
-        product = find(request, str(product.pk))
-        prefetch_related_objects([product], *RELATED)
         first = storefront.store_locale(product.store, "")
-        storefront.dress(product, first, "", storefront.published([product.pk], first)[product.pk])
-        return Response(SecretProductSerializer(product).data)
+        return Response(storefront.load(product.store, [product.pk], locale=first, secret=True)[0])
 
 
 def _varied(response: Response) -> Response:
     patch_vary_headers(response, ["Authorization", "Origin"])
     return response
-
-
-def listed(request: Request, products: list[Product], locale: str, currency: str) -> list[dict]:
-    """Products of a page as JSON, with the published texts of the language."""
-    prefetch_related_objects(products, *RELATED)
-    texts = storefront.published([p.pk for p in products], locale)
-    for product in products:
-        storefront.dress(product, locale, currency, texts[product.pk])
-    shape = SecretProductSerializer if is_secret(request) else ProductSerializer
-    return shape(products, many=True).data

@@ -2,18 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
+from django.db import connection
 from django.db.models import Q
 from django.db.models.functions import Lower
 
 from ecomai.lib import html
 from ecomai.models import Store
 from products import publishing
-from products.assignment import Shown, locale_chain
+from products.assignment import locale_chain
 from products.experiment_checks import LISTING
-from products.models import AdAsset, Price, Product, PublishedText
+from products.models import AdAsset, Product, PublishedText
 
 LISTING_CHANNEL = "listing"
 
@@ -26,55 +27,114 @@ def store_locale(store: Store, wanted: str) -> str:
     return next((own[code] for code in locale_chain(wanted) if code in own), wanted)
 
 
-def published(product_ids: Iterable[int], locale: str) -> dict[int, dict[str, str]]:
-    """Product → field → what is published in the language, or else in the language without its country."""
-    ids = list(product_ids)
-    out: dict[int, dict[str, str]] = {pk: {} for pk in ids}
-    parts = locale.split("-")
-    for code in dict.fromkeys([parts[0], locale]):
-        for pk, texts in publishing.texts(ids, code).items():
-            out[pk] |= texts
+_IMAGES = (
+    "SELECT json_agg(json_build_object('url', i.url, 'alt', i.alt) ORDER BY i.position, i.id)"
+    " FROM products_productimage i WHERE i.product_id = p.id"
+)
+_PRICES = (
+    "SELECT json_agg(json_build_object('market', r.market, 'currency', r.currency, 'amount', trim_scale(r.amount)::text,"
+    " 'compare_at', trim_scale(r.compare_at)::text) ORDER BY r.market, r.currency)"
+    " FROM products_price r WHERE r.variant_id = v.id AND (%(currency)s = '' OR r.currency = %(currency)s)"
+)
+_VARIANTS = (
+    "SELECT json_agg(json_build_object('id', v.id, 'sku', v.sku, 'gtin', v.gtin, 'options', v.option_values,"
+    " 'available', v.stock IS NULL OR v.stock > 0 OR v.backorder <> 'deny', 'prices', coalesce(({prices}), '[]'){more})"
+    " ORDER BY v.position, v.id) FROM products_variant v WHERE v.product_id = p.id"
+)
+_PUBLISHED = (
+    "SELECT json_agg(json_build_array(t.locale, t.field, t.text)) FROM products_publishedtext t"
+    " WHERE t.product_id = p.id AND t.locale = ANY(%(locales)s) AND t.undone_at IS NULL AND t.replaced_at IS NULL"
+)
+
+
+def _sql(secret: bool) -> str:
+    """One statement for all that an answer holds: the product's page is asked for more than everything else together."""
+    variants = _VARIANTS.format(prices=_PRICES, more=", 'stock', v.stock, 'cost', v.cost::text" if secret else "")
+    return (
+        "SELECT p.id, p.handle, p.title, p.status, coalesce(b.name, ''), coalesce(c.path, ''), p.tags, p.description_html,"
+        " p.attributes::json, p.options::json, p.seo_title, p.seo_description, p.external_id, p.currency, p.updated_at,"
+        f" coalesce(({_IMAGES}), '[]'), coalesce(({variants}), '[]'), coalesce(({_PUBLISHED}), '[]')"
+        " FROM products_product p LEFT JOIN products_brand b ON b.id = p.brand_id"
+        " LEFT JOIN products_category c ON c.id = p.category_id WHERE p.store_id = %(store)s"
+        + ("" if secret else f" AND p.status = '{Product.Status.ACTIVE.value}'")
+    )
+
+
+_SQL = {secret: _sql(secret) for secret in (False, True)}
+
+
+def load(store: Store, ids: Sequence[int], *, locale: str, currency: str = "", secret: bool = False) -> list[dict]:
+    """Products as they are answered, in the order of `ids`, with the published texts of the language.
+
+    `currency` empty: all prices, and `price` in the product's own. `secret`: drafts too, with stock, cost and external id.
+    """
+    rows = _load(store, " AND p.id = ANY(%(ids)s)", {"ids": list(ids)}, locale, currency, secret)
+    found = {row["id"]: row for row in rows}
+    return [found[pk] for pk in ids if pk in found]
+
+
+def find(store: Store, ref: str, *, locale: str, currency: str = "", secret: bool = False) -> dict | None:
+    """One product by number or handle; a handle that looks like a number is found where no product has the number."""
+    found: list[dict] = []
+    if ref.isascii() and ref.isdigit() and len(ref) < 19:
+        found = load(store, [int(ref)], locale=locale, currency=currency, secret=secret)
+    found = found or _load(store, " AND p.handle = %(handle)s", {"handle": ref}, locale, currency, secret)
+    return found[0] if found else None
+
+
+def _load(store: Store, where: str, values: dict, locale: str, currency: str, secret: bool) -> list[dict]:
+    language = locale.split("-")[0]
+    values |= {"store": store.pk, "currency": currency, "locales": [language, locale]}
+    with connection.cursor() as cursor:
+        cursor.execute(_SQL[secret] + where, values)
+        rows = cursor.fetchall()
+    first, out = publishing.first_locale(store), []
+    for row in rows:
+        (pk, handle, title, status, brand, category, tags, html_, attributes, options, seo_title, seo_description,
+         external_id, own, updated_at, images, variants, texts) = row  # fmt: skip
+        item = {
+            "id": pk, "handle": handle, "title": title, "status": status, "brand": brand, "category": category, "tags": tags,
+            "description_html": html_, "attributes": attributes, "options": options, "seo_title": seo_title,
+            "seo_description": seo_description, "images": images, "variants": variants, "locale": locale, "texts": {},
+            "price": _range(variants, currency or own), "updated_at": updated_at.isoformat().replace("+00:00", "Z"),
+        }  # fmt: skip
+        if secret:
+            item["external_id"] = external_id
+        # The nearer language comes last and wins; the listing itself is the text of the first language.
+        standing = sorted((code == locale, field, text) for code, field, text in texts
+                          if not (field in LISTING and code == first))  # fmt: skip
+        put(item, {field: text for _near, field, text in standing})
+        out.append(item)
     return out
 
 
-def fingerprint(product: Product, *parts: object) -> str:
+def put(item: dict, texts: Mapping[str, str]) -> None:
+    """Let texts stand in a product's answer: the listing's fields in place, those of channels below `texts`."""
+    for name, text in texts.items():
+        if name not in LISTING:
+            item["texts"][name] = text
+        elif name == "description":
+            item["description_html"] = html.clean(text)
+        else:
+            item[name] = text
+
+
+def fingerprint(item: dict) -> str:
     """What an ETag holds: changes whenever the answer does."""
-    seen = json.dumps([product.pk, product.updated_at.isoformat(), *parts], sort_keys=True, default=str)
-    return hashlib.sha256(seen.encode()).hexdigest()[:24]
+    return hashlib.sha256(json.dumps(item, sort_keys=True).encode()).hexdigest()[:24]
 
 
-def dress(product: Product, locale: str, currency: str, texts: Mapping[str, str], shown: Iterable[Shown] = ()) -> None:
-    """Put the texts and prices into a product that is only shown and never saved.
-
-    `currency` empty: all prices stay, and `price` is in the store's own. Variants, prices and pictures are prefetched.
-    """
-    texts = dict(texts)
-    for experiment in shown:
-        texts |= experiment.texts
-    for name in ("title", "seo_title", "seo_description"):
-        setattr(product, name, texts.get(name, getattr(product, name)))
-    if "description" in texts:
-        product.description_html = html.clean(texts["description"])
-    product.texts = {name: text for name, text in texts.items() if name not in LISTING}  # type: ignore[attr-defined]
-    product.locale = locale  # type: ignore[attr-defined]
-    prices = []
-    for variant in product.variants.all():
-        own = [p for p in variant.prices.all() if not currency or p.currency == currency]
-        variant.shown_prices = own  # type: ignore[attr-defined]
-        prices += [p for p in own if p.market == "" and p.currency == (currency or product.currency)]
-    product.price = _range(prices)  # type: ignore[attr-defined]
-
-
-def _range(prices: list[Price]) -> dict | None:
+def _range(variants: Iterable[dict], currency: str) -> dict | None:
+    """From the lowest to the highest of the shop's own prices in a currency."""
+    prices = [p for v in variants for p in v["prices"] if p["market"] == "" and p["currency"] == currency]
     if not prices:
         return None
-    before = max((p.compare_at for p in prices if p.compare_at is not None), default=None)
+    amounts = [Decimal(p["amount"]) for p in prices]
+    before = max((Decimal(p["compare_at"]) for p in prices if p["compare_at"] is not None), default=None)
     return {
-        "currency": prices[0].currency,
-        "from": amount(min(p.amount for p in prices)),
-        "to": amount(max(p.amount for p in prices)),
+        "currency": currency, "from": amount(min(amounts)), "to": amount(max(amounts)),
         "compare_at": None if before is None else amount(before),
-    }
+    }  # fmt: skip
 
 
 def amount(value: Decimal) -> str:
