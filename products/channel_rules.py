@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
@@ -25,7 +26,7 @@ class Limit:
 
     key: str
     channel: str
-    label: str
+    label: str | Promise
     unit: str
     limit: int
     minimum: int = 1
@@ -65,7 +66,7 @@ SEARCH_TERMS = "Seller Central, “Use search terms effectively”: less than 25
 SEO = "common practice: what Google shows of it without cutting"
 
 
-def _limit(key: str, label: str, unit: str, limit: int, minimum: int = 1, most: int = 1, **more) -> Limit:
+def _limit(key: str, label: str | Promise, unit: str, limit: int, minimum: int = 1, most: int = 1, **more) -> Limit:
     return Limit(key, key.split(".")[0], label, unit, limit, minimum, most, checked=LOOKED_UP, **more)
 
 

@@ -124,7 +124,8 @@ def search_terms(item: Item, title: str, limit: Limit) -> str:
         item.current.category,
         *map(str, product["attributes"].values()),
     ]
-    words, room = [], limit.limit
+    words: list[str] = []
+    room = limit.limit
     for word in WORD.findall(tidy(" ".join(source)[:4000]).lower()):
         length = limit.count(word) + bool(words)
         if word.casefold() not in taken and length <= room:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from django.utils import translation
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from ecomai.models import Store
@@ -25,8 +26,8 @@ Write = Callable[[Iterator[Row], Plan], Iterator[bytes]]
 class Export:
     """One format. `fields`: the texts that make a product worth a look."""
 
-    name: str
-    hint: str
+    name: str | Promise
+    hint: str | Promise
     ending: str
     mime: str
     fields: tuple[str, ...]

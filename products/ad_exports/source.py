@@ -63,7 +63,7 @@ class Item:
 def selected(plan: Plan, fields: Collection[str]) -> QuerySet[Product]:
     """The active products that the choice is about, unordered. `fields`: whose texts make a product worth a look."""
     store, choice = plan.store, plan.choice
-    rows = Product.objects.filter(store=store).visible()
+    rows: QuerySet[Product] = Product.objects.filter(store=store).visible()
     if choice.query:
         rows = catalogue_search.find(store, catalogue_search.Filters(q=choice.query), rows)
     if choice.ids:
