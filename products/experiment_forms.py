@@ -30,8 +30,9 @@ def _whole(label, low: int, high: int, **more) -> forms.IntegerField:
     return forms.IntegerField(label=label, min_value=low, max_value=high, **more)
 
 
-class PlanForm(Styled, forms.Form):
-    """Everything of a draft but its variants and texts."""
+class Plan(forms.Form):
+    """Everything of a draft but its variants and texts: `PlanForm` without its looks, which ask for errors at once and so
+    come when all fields are there."""
 
     name = forms.CharField(label=_("Name"), max_length=120)
     hypothesis = forms.CharField(
@@ -113,7 +114,7 @@ class PlanForm(Styled, forms.Form):
     @staticmethod
     def start(e: Experiment) -> dict[str, Any]:
         """What the form shows of an experiment."""
-        values = {name: getattr(e, name) for name in PlanForm.base_fields if hasattr(e, name)}
+        values = {name: getattr(e, name) for name in Plan.base_fields if hasattr(e, name)}
         for name in PERCENT:
             values[name] = _neat(100 * getattr(e, name))
         values |= {"level": f"{e.level:g}", "bandit_minutes": str(e.bandit_minutes), "group": e.group_id or ""}
@@ -147,7 +148,7 @@ class PlanForm(Styled, forms.Form):
 
     def values(self) -> dict[str, Any]:
         """Of a valid form, as `experiments.update` takes them."""
-        out = {name: self.cleaned_data[name] for name in PlanForm.base_fields}
+        out = {name: self.cleaned_data[name] for name in Plan.base_fields}
         for name in PERCENT:
             out[name] = out[name] / 100
         out["guardrails"] = self._guardrails()
@@ -162,6 +163,10 @@ class PlanForm(Styled, forms.Form):
         return [
             {"metric": str(metric), "margin": margin / 100} for metric, margin in found if margin is not None
         ] + kept
+
+
+class PlanForm(Styled, Plan):
+    """The form of a plan."""
 
 
 def _neat(value: float) -> float | int:

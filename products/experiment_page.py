@@ -130,7 +130,7 @@ def _interval(data: dict, c: dict, currency: str) -> str:
 
 
 # --- charts
-SIZES = (("wide", 720), ("narrow", 360))
+SIZES = (("wide", 480), ("narrow", 340))
 
 
 def _drawn(draw) -> list[tuple[str, SafeString]]:
@@ -273,7 +273,9 @@ def history(experiment: Experiment, most: int = 40) -> list[dict]:
             continue
         words = row.details.get("conclusion") or row.details.get("title") or row.details.get("name") or ""
         if row.action == "changed":
-            words = ", ".join(row.details.get("changes", {}))
+            words = ", ".join(
+                str(Experiment._meta.get_field(name).verbose_name) for name in row.details.get("changes", {})
+            )
         out.append({"action": row.action, "words": names.get(row.action, row.action), "by": row.by, "at": row.at,
                     "details": words, "count": 1})  # fmt: skip
     return out[:most]

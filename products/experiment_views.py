@@ -49,7 +49,7 @@ def experiment_list(request: HttpRequest) -> HttpResponse:
     found = sorted(rows, key=lambda e: (order[e.status], -(e.started_at or e.created_at).timestamp()))
     page = Paginator(found, 25).get_page(request.GET.get("page"))
     ids = [e.pk for e in page]
-    looks = {row.experiment_id: row for row in ExperimentLook.objects.filter(experiment__in=ids).order_by("experiment", "-at").distinct("experiment")}  # fmt: skip
+    looks = {row.experiment_id: row for row in ExperimentLook.objects.filter(experiment__in=ids).order_by("experiment_id", "-at").distinct("experiment_id")}  # fmt: skip
     for e in page:
         e.look = looks.get(e.pk)
         e.words = e.conclusion

@@ -51,6 +51,10 @@ def chance(share: float | None) -> str:
     return percent(share, 1)
 
 
+def p_value(p: float | None) -> str:
+    return "–" if p is None else "< 0.001" if p < 0.001 else f"= {number(p, 3)}"
+
+
 def signed(share: float | None) -> str:
     """A relative change with its sign."""
     if share is None:
@@ -215,7 +219,7 @@ def warnings(look: ExperimentLook) -> list[str]:
         )
         found.append(
             _("The split is not as planned (%(counts)s; p = %(p)s). Usual causes: a cache that keeps one variant, a page "
-              "that reports only some visitors, bots.") % {"counts": counts, "p": f"{ratio['p_value']:.1g}"}
+              "that reports only some visitors, bots.") % {"counts": counts, "p": f"{max(ratio['p_value'], 1e-9):.1g}"}
         )  # fmt: skip
     if "multiple_exposure" in verdict["reasons"]:
         found.append(

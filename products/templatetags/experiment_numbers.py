@@ -3,10 +3,11 @@
 from django import template
 
 from products.experiment_planner import FeedPlan
-from products.experiment_words import number, percent, signed
+from products.experiment_words import number, p_value, percent, signed
 
 register = template.Library()
 register.filter("signed", signed)
+register.filter("p_value", p_value)
 
 
 @register.filter

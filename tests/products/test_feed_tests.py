@@ -146,7 +146,7 @@ def test_the_reports_tell_the_right_winner(store, products, design, lift, status
     found = experiment_results.look(experiment, START + timedelta(days=course.days + 2))
     assert found.status == status, found.data["verdict"]
     effect = found.data["verdict"]["comparisons"][0]
-    # The split is drawn anew each time: a 95 % interval misses now and then, but never by much.
+    # A 95 % interval misses now and then, but never by much.
     assert effect["lift_low"] - 0.03 <= lift <= effect["lift_high"] + 0.03 and abs(effect["lift"] - lift) < 0.08
     assert "few_items" in found.data["verdict"]["warnings"]
     assert len(found.data["days"]) == course.days
