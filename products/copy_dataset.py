@@ -1,4 +1,4 @@
-"""Training data of the copy model: our own product → asset pairs, and semiPQA for faithful sentences.
+"""Training data of the copy model: our own product → asset pairs, semiPQA for faithful sentences, and what stores teach.
 
 The split is by product and written in the files; held-out products never train, and those of "test" choose no
 epoch and no setting either.
@@ -10,6 +10,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -83,35 +84,54 @@ def build(semipqa_folder: Path | None = None, semipqa_rows: int = 600) -> tuple[
     return train, heldout, digest.hexdigest()
 
 
-def _draw(key: str) -> float:
-    return int(hashlib.sha256(f"copy:{key}".encode()).hexdigest()[:13], 16) / 16**13
+def part_of(store: Store, product: int) -> str:
+    """ "train", "valid" or "test": a product of a store is always in the same part, with all its texts and pairs."""
+    draw = int(hashlib.sha256(f"copy:{store.pk}:{product}".encode()).hexdigest()[:13], 16) / 16**13
+    return "test" if draw < 0.1 else "valid" if draw < 0.2 else "train"
 
 
 def for_store(store: Store | None) -> dict[str, list[dict]]:
-    """{"train", "valid", "test"} rows {"id", "language", "prefix", "completions"}: our own pairs, and of a store the
-    texts that its people approved. A product is in one part alone, always the same."""
-    from products.copywriting import facts_of
-
+    """{"train", "valid", "test"} rows {"id", "language", "prefix", "facts", "completions": [[suffix, text], …], "pairs":
+    [{"suffix", "chosen", "rejected", "source", "weight"}, …]}: our own products, and of a store the texts that its
+    people approved and the pairs of what was preferred, with the facts that the model read. A product is in one part
+    alone, always the same."""
     parts: dict[str, list[dict]] = {"train": [], "valid": [], "test": []}
     for split, part in (("train", "train"), ("heldout", "valid"), ("test", "test")):
         for at, row in enumerate(products(split)):
-            parts[part].append({"id": f"{split}-{at}", "language": row["locale"], **example(row)})
+            facts = asdict(Facts(**row["facts"]))
+            parts[part].append(
+                {"id": f"{split}-{at}", "language": row["locale"], "facts": facts, **example(row), "pairs": []}
+            )
     if store is None:
         return parts
+    for part, rows in _of_store(store).items():
+        parts[part] += rows
+    return parts
+
+
+def _of_store(store: Store) -> dict[str, list[dict]]:
+    from products import preferences
+    from products.copywriting import facts_read
+
+    found: dict[tuple[int, str, str], dict] = {}
+
+    def row(product: int, locale: str, facts: Facts) -> dict:
+        start = prefix(facts)
+        plain = {"id": f"p{product}", "language": locale, "prefix": start, "facts": asdict(facts)}
+        return found.setdefault((product, locale, start), {**plain, "completions": [], "pairs": []})
+
     approved = AdAsset.objects.filter(store=store, status=AdAsset.Status.APPROVED).exclude(text="")
-    found: dict[tuple[int, str], list[AdAsset]] = defaultdict(list)
-    for asset in approved.select_related("product__brand", "product__category").order_by("id"):
-        found[asset.product_id, asset.locale].append(asset)
-    for (product, locale), assets in found.items():
-        draw = _draw(f"{store.pk}:{product}")
-        part = "test" if draw < 0.1 else "valid" if draw < 0.2 else "train"
-        parts[part].append({
-            "id": f"p{product}", "language": locale, "prefix": prefix(facts_of(assets[0].product)),
-            "completions": [
-                [suffix(Order(a.field, locale, a.tone, a.angle, HOUSE_LIMITS.get(a.field, len(a.text)))), a.text]
-                for a in assets
-            ],
+    for asset in approved.select_related("product__brand", "product__category", "request").order_by("id"):
+        own = row(asset.product_id, asset.locale, facts_read(asset))
+        own["completions"].append([suffix(preferences.order_of(asset)), asset.text])
+    for pair in preferences.of_store(store):
+        row(pair.product, pair.order.locale, pair.facts)["pairs"].append({
+            "suffix": suffix(pair.order), "chosen": pair.chosen, "rejected": pair.rejected, "source": pair.source,
+            "weight": round(pair.weight, 4),
         })  # fmt: skip
+    parts: dict[str, list[dict]] = defaultdict(list)
+    for (product, _locale, _start), told in found.items():
+        parts[part_of(store, product)].append(told)
     return parts
 
 

@@ -26,7 +26,7 @@ from products.models import AdAsset, Brand, CopyBrief, CopyRequest, Product
 from products.praise import Praise, praise
 
 __all__ = [
-    "Sifted", "angles_for", "brief_of", "choose", "facts_of", "facts_read", "judge", "others_of", "request_copy", "sift", "write",
+    "Sifted", "angles_for", "brief_of", "choose", "facts_known", "facts_of", "facts_read", "judge", "others_of", "request_copy", "sift", "write",
     "write_fields",
 ]  # fmt: skip
 
@@ -99,12 +99,20 @@ def brief_of(request: CopyRequest) -> Brief:
     return briefs.of(request.brief, request.locale, praise=praise(request.product), voice=voice)
 
 
-def facts_read(asset: AdAsset) -> Facts:
-    """The facts that the model read for a text: the product's of today, with the brief and the praise of that day."""
+def _brief_read(asset: AdAsset) -> Brief:
     request = asset.request
     told = Praise.from_json(request.brief.get("praise", {}))
-    brief = briefs.of(request.brief, request.locale, praise=told, voice={})
-    return brief.shown(facts_of(asset.product), asset.angle)
+    return briefs.of(request.brief, request.locale, praise=told, voice={})
+
+
+def facts_read(asset: AdAsset) -> Facts:
+    """The facts that the model read for a text: the product's of today, with the brief and the praise of that day."""
+    return _brief_read(asset).shown(facts_of(asset.product), asset.angle)
+
+
+def facts_known(asset: AdAsset) -> Facts:
+    """What a text may state: the product's facts of today, and the praise of that day."""
+    return _brief_read(asset).known(facts_of(asset.product))
 
 
 def _orders(
