@@ -3,7 +3,8 @@
 import re
 
 _NUMBER = re.compile(r"^[+-]?\d[\d.,]*%?$")
-_RISKY = ("=", "+", "-", "@", "\t", "\r")
+# The full-width signs too: spreadsheets in East Asian languages read them as the plain ones.
+_RISKY = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r")
 
 
 def safe(value: str) -> str:
