@@ -23,6 +23,7 @@ class Capability:
     - `base`: name of the setting that names the base model.
     - `trainer`: module that is run as a process, `python -m TRAINER RUN`; it keeps to the protocol of `ml.training`.
     - `config`: dataclass of the settings, checked when made; `defaults` differ from its own; `options` are offered first.
+    - `objectives`: what a training may be for, where the configuration has an `objective` and not all of them fit.
     - `export`: function(base folder, result of the training, target) → figures of how the converted model agrees with
       the trained one; in `ml.engines` it is run as a process. `agreement`: the least that they may be.
     - `predict`: function(folder of a converted version, rows, check) → a prediction (dict) a row, in order.
@@ -44,6 +45,7 @@ class Capability:
     defaults: dict[str, Any] = field(default_factory=dict)
     options: tuple[str, ...] = ()
     methods: tuple[str, ...] = ("lora", "adalora", "adapter", "full")
+    objectives: tuple[str, ...] = ()
     export: str = ""
     agreement: dict[str, float] = field(default_factory=dict)
     predict: str = ""

@@ -5,12 +5,15 @@ from dataclasses import asdict, dataclass, field, fields
 
 @dataclass(frozen=True)
 class LoraTrainConfig:
-    """Completion-only causal-LM training of a LoRA adapter.
+    """Causal-LM training of a LoRA adapter: on completions ("sft"), or on preference pairs ("dpo").
 
     `max_tokens` bounds one packed sequence, `sequences_per_step` is the gradient accumulation; `learning_rate` is the
-    peak after the warm-up (a share of all steps), followed by a cosine decay to a tenth.
+    peak after the warm-up (a share of all steps), followed by a cosine decay to a tenth. DPO has a rate and epochs of its
+    own: `beta` holds it near the start (Rafailov et al. 2023), `chosen_weight` is the share of the plain loss of the
+    chosen texts beside it.
     """
 
+    objective: str = "sft"
     rank: int = 16
     alpha: int = 32
     dropout: float = 0.0
@@ -24,10 +27,23 @@ class LoraTrainConfig:
     max_grad_norm: float = 1.0
     patience: int = 2
     checkpoint_every: int = 20
+    beta: float = 0.1
+    dpo_learning_rate: float = 5e-5
+    dpo_epochs: int = 2
+    pairs_per_step: int = 8
+    chosen_weight: float = 0.1
     seed: int = 20261125
     extra: dict = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.objective not in ("sft", "dpo"):
+            raise ValueError(f"objective={self.objective}: sft or dpo")
+        for name, low, high in (
+            ("beta", 0.001, 10), ("dpo_learning_rate", 1e-8, 0.01), ("dpo_epochs", 1, 100), ("pairs_per_step", 1, 1024),
+            ("chosen_weight", 0, 10),
+        ):  # fmt: skip
+            if not low <= (value := getattr(self, name)) <= high:
+                raise ValueError(f"{name}={value}: {low} to {high}")
         if not 1 <= self.rank <= 256:
             raise ValueError(f"rank={self.rank}: 1 to 256")
         if not 0 < self.learning_rate < 1:

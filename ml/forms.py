@@ -19,6 +19,12 @@ CHOICES: dict[str, tuple[str, ...]] = {
 HELP = {
     "method": _("LoRA is quick and small; AdaLoRA spends its rank where it helps; adapters sit beside each block; full trains every weight and wants the most data."),
     "objective": _("What is learned: the review heads, plain classes, nearness of pairs, or the store's own words (no labels needed)."),
+    "sft": _("SFT learns to write like the approved texts; DPO learns from pairs which of two texts was preferred, and starts best from the live version."),
+    "beta": _("DPO: how tightly the model is held to where it started. More changes less."),
+    "dpo_learning_rate": _("DPO: peak of the rate; about a tenth of the rate for approved texts."),
+    "dpo_epochs": _("DPO: passes over the pairs, at most."),
+    "pairs_per_step": _("DPO: pairs that make a step."),
+    "chosen_weight": _("DPO: weight of the plain loss of the preferred texts beside the pairs, which keeps the model writing whole texts."),
     "rank": _("Size of a LoRA adapter. More learns more and forgets more."),
     "alpha": _("Scale of the LoRA adapter, usually twice the rank."),
     "dropout": _("Share of the inputs of the heads that are dropped while training."),
@@ -51,7 +57,11 @@ HELP = {
 }  # fmt: skip
 TITLES = {
     "lora": "LoRA", "adalora": "AdaLoRA", "adapter": _("Bottleneck adapter"), "full": _("All weights"), "fgm": "FGM", "pgd": "PGD",
+    "sft": _("Approved texts (SFT)"), "dpo": _("Preferences (DPO)"),
 }  # fmt: skip
+
+
+OF_DPO = frozenset({"beta", "dpo_learning_rate", "dpo_epochs", "pairs_per_step", "chosen_weight"})
 
 
 class RetrainForm(forms.Form):
@@ -86,11 +96,15 @@ class RetrainForm(forms.Form):
         self._settings = [name for name in names if name in self.fields]
 
     def _field(self, name: str, default: Any) -> forms.Field | None:
-        common = {
-            "label": name.replace("_", " ").capitalize(), "help_text": HELP.get(name, ""), "initial": default,
-            "required": False,
-        }  # fmt: skip
+        objectives = self.found.objectives
+        about = HELP.get("sft" if name == "objective" and default == "sft" else name, "")
+        label = name.replace("_", " ").capitalize().replace("Dpo", "DPO")
+        common = {"label": label, "help_text": about, "initial": default, "required": False}
         known = self.found.methods if name == "method" else CHOICES.get(name)
+        if name == "objective" and (objectives or default not in CHOICES["objective"]):
+            known = objectives
+        if (name == "objective" and not known) or (name in OF_DPO and "dpo" not in objectives):
+            return None
         if known:
             return forms.ChoiceField(choices=[(v, TITLES.get(v, v)) for v in known], **common)
         if isinstance(default, bool):

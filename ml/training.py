@@ -53,6 +53,10 @@ def start(
     method = checked.get("method", "lora")
     if method not in found.methods:
         raise TrainingError(f"{found.title}: method {method} is not offered; one of {', '.join(found.methods)}")
+    if found.objectives and checked.get("objective") not in found.objectives:
+        raise TrainingError(
+            f"{found.title}: objective {checked.get('objective')} is not offered; one of {', '.join(found.objectives)}"
+        )
     parent = parent_of(found, store, start_from)
     with transaction.atomic():
         if store is not None:

@@ -74,8 +74,8 @@ class CompletionModel:
         bos = self.tokenizer.bos_token_id
         return list(pack(examples, self.tokenize, bos=bos, max_tokens=self.config.max_tokens, seed=seed))
 
-    def loss(self, packed: Packed) -> tuple[torch.Tensor, int]:
-        """Sum of the cross entropies of the target tokens, and how many they are.
+    def token_losses(self, packed: Packed) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cross entropy of each target token, and the (T,) mask of the positions that predict one.
 
         The masks are the same for both kinds of layer: sequences are no longer than the sliding window.
         """
@@ -89,8 +89,12 @@ class CompletionModel:
             ).last_hidden_state[0]
             learned = labels != -100
             logits = self.inner.lm_head(hidden[learned])
-        loss = torch.nn.functional.cross_entropy(logits.float(), labels[learned], reduction="sum")
-        return loss, int(learned.sum())
+        return torch.nn.functional.cross_entropy(logits.float(), labels[learned], reduction="none"), learned
+
+    def loss(self, packed: Packed) -> tuple[torch.Tensor, int]:
+        """Sum of the cross entropies of the target tokens, and how many they are."""
+        losses, learned = self.token_losses(packed)
+        return losses.sum(), int(learned.sum())
 
     @torch.no_grad()
     def mean_loss(self, sequences: list[Packed], check: Callable[[], None] = lambda: None) -> float:

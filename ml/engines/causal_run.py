@@ -1,4 +1,5 @@
-"""Train a LoRA adapter by the protocol of training runs, and turn it into a converted model. No Django here.
+"""Train a LoRA adapter on completions or on preferences by the protocol of training runs, and turn it into a converted
+model. No Django here.
 
 `python -m ml.engines.causal_run RUN` reads RUN/spec.json and writes RUN/log.jsonl and RUN/result.
 """
@@ -54,34 +55,57 @@ def run(folder: Path) -> None:
                 used["gpu_memory_mb"] = torch.cuda.max_memory_allocated() >> 20
             tell(
                 "step", step=event["step"], total=event["total"], epoch=event["epoch"], loss=event["loss"],
-                rate=event["tokens_per_second"], seconds_left=event["seconds_left"], **used,
+                rate=event.get("rate", event.get("tokens_per_second")), seconds_left=event["seconds_left"], **used,
             )  # fmt: skip
         elif kind == "epoch":
-            tell("epoch", epoch=event["epoch"], metrics={"heldout_loss": event["heldout_loss"]}, best=event["best"])
+            told = event.get("metrics") or {"heldout_loss": event["heldout_loss"]}
+            tell("epoch", epoch=event["epoch"], metrics=told, best=event["best"])
 
-    examples, heldout = read_examples(folder / spec["train"]), read_examples(folder / spec["valid"])
-    result = train(
-        Path(spec["base"]), examples, heldout, folder / "work", config, progress=progress,
-        cancelled=lambda: (folder / "cancel").exists(),
-        init_from=Path(spec["init_from"]) if spec.get("init_from") else None,
-    )  # fmt: skip
-    if not began:
-        tell("start", total=result.steps, step=result.steps)
-    metrics = {
-        "heldout_loss": round(result.heldout_loss, 5), "base_heldout_loss": round(result.base_heldout_loss, 5),
-        "steps": result.steps, "best_epoch": result.best_epoch, "tokens_per_second": round(result.tokens_per_second, 1),
+    more: dict = {
+        "progress": progress, "cancelled": lambda: (folder / "cancel").exists(),
+        "init_from": Path(spec["init_from"]) if spec.get("init_from") else None,
     }  # fmt: skip
+    parts = folder / spec["train"], folder / spec["valid"]
+    learn = _preferences if config.objective == "dpo" else _completions
+    adapter, metrics, prompts = learn(Path(spec["base"]), *parts, folder / "work", config, more)
+    if not began:
+        tell("start", total=metrics["steps"], step=metrics["steps"])
 
     def write(target: Path) -> None:
         for file in ("adapter_model.safetensors", "adapter_config.json"):
-            shutil.copy(result.adapter_dir / file, target / file)
-        # The test rows' first prompts check that the converted model answers like this one.
-        prompts = [e.prefix + e.completions[0][0] for e in heldout[:8] if e.completions]
+            shutil.copy(adapter / file, target / file)
         told = {"config": config.as_json(), "metrics": metrics, "prompts": prompts}
         (target / "result.json").write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
 
     _replace(folder / "result", write)
     tell("done", metrics=metrics)
+
+
+# (adapter's folder, metrics, prompts): the held-out part's first prompts check that the converted model answers like this one.
+Learned = tuple[Path, dict, list[str]]
+
+
+def _completions(base: Path, train_: Path, valid: Path, work: Path, config: LoraTrainConfig, more: dict) -> Learned:
+    heldout = read_examples(valid)
+    found = train(base, read_examples(train_), heldout, work, config, **more)
+    metrics = {
+        "heldout_loss": round(found.heldout_loss, 5), "base_heldout_loss": round(found.base_heldout_loss, 5),
+        "steps": found.steps, "best_epoch": found.best_epoch, "tokens_per_second": round(found.tokens_per_second, 1),
+    }  # fmt: skip
+    return found.adapter_dir, metrics, [e.prefix + e.completions[0][0] for e in heldout[:8] if e.completions]
+
+
+def _preferences(base: Path, train_: Path, valid: Path, work: Path, config: LoraTrainConfig, more: dict) -> Learned:
+    from ml.engines import causal_dpo  # trl takes seconds to import
+
+    heldout = causal_dpo.read_pairs(valid)
+    found = causal_dpo.train(base, causal_dpo.read_pairs(train_), heldout, work, config, **more)
+    metrics = {
+        **{f"start_{name}": round(value, 5) for name, value in found.start.items()},
+        **{name: round(value, 5) for name, value in found.end.items()},
+        "steps": found.steps, "best_epoch": found.best_epoch, "pairs_per_second": round(found.pairs_per_second, 2),
+    }  # fmt: skip
+    return found.adapter_dir, metrics, [pair.prefix + pair.suffix for pair in heldout[:8]]
 
 
 def export(base: Path, result: Path, target: Path) -> dict[str, float]:
