@@ -8,7 +8,7 @@ SIGNS = ["=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r"]
 
 
 @pytest.mark.parametrize("sign", SIGNS)
-@pytest.mark.parametrize("rest", ["1+1", "SUM(A1)", "", XX)
+@pytest.mark.parametrize("rest", ["1+1", "SUM(A1)", "", "cmd|' /C calc'!A0", "ｘ"])
 @pytest.mark.parametrize("before", ["", "'", "''"])
 def test_a_cell_that_would_run_is_marked_and_comes_back(sign, rest, before):
     value = before + sign + rest
