@@ -42,6 +42,10 @@ ASPECTS = {
     "performance": gettext_lazy("performance"), "usability": gettext_lazy("ease of use"), "accessories": gettext_lazy("accessories"),
     "authenticity": gettext_lazy("authenticity"), "general": gettext_lazy("the whole"),
 }  # fmt: skip
+FACETS = {
+    "noise": gettext_lazy("noise"), "speed": gettext_lazy("speed and power"),
+    "reliability": gettext_lazy("reliability"), "battery": gettext_lazy("battery"),
+}  # fmt: skip
 
 
 def marked(asset: AdAsset) -> SafeString:
@@ -153,7 +157,7 @@ def praise_lines(record: Mapping, quotes: Mapping[str, str] | None = None) -> di
             for a, share, n in record.get("praised", ())
         ],
         "contradicted": [
-            {"aspect": ASPECTS.get(a, a), "negative": negative, "n": n}
-            for a, negative, n in record.get("contradicted", ())
+            {"aspect": ASPECTS.get(a, a), "negative": negative, "n": n, "spared": [FACETS.get(f, f) for part in spared for f in part]}
+            for a, negative, n, *spared in record.get("contradicted", ())
         ],
     }  # fmt: skip

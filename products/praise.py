@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from products.models import Product
-from products.praise_lexicon import ASPECT_WORDS, CLAIMS, CUSTOMERS, PRAISE_NAMES
+from products.praise_lexicon import ASPECT_WORDS, CLAIMS, CUSTOMERS, FACETS, PRAISE_NAMES
 
 LEAST = 5  # reviews that must speak of an aspect
 PRAISED_SHARE = 0.7  # of the opinions on the aspect that are positive, from which it is praised
@@ -26,11 +26,13 @@ class Praised(NamedTuple):
 
 
 class Contradicted(NamedTuple):
-    """An aspect of which `negative` of `n` opinions are negative."""
+    """An aspect of which `negative` of `n` opinions are negative. `spared`: its sides that the complaints are not about
+    (keys of `FACETS`), which may be praised nevertheless."""
 
     aspect: str
     negative: int
     n: int
+    spared: tuple[str, ...] = ()
 
 
 class Praise(NamedTuple):
@@ -43,7 +45,9 @@ class Praise(NamedTuple):
         """For a request's record: numbers alone. A quote is read anew each time, so that an erased review is gone."""
         return {
             "praised": [[p.aspect, round(p.share, 4), p.n] for p in self.praised],
-            "contradicted": [list(c) for c in self.contradicted],
+            "contradicted": [
+                [c.aspect, c.negative, c.n, *([list(c.spared)] if c.spared else ())] for c in self.contradicted
+            ],
         }
 
     @classmethod
@@ -51,7 +55,10 @@ class Praise(NamedTuple):
         """What `as_json` gave, without quotes."""
         return cls(
             tuple(Praised(*found) for found in record.get("praised", ())),
-            tuple(Contradicted(*found) for found in record.get("contradicted", ())),
+            tuple(
+                Contradicted(aspect, negative, n, tuple(spared[0]) if spared else ())
+                for aspect, negative, n, *spared in record.get("contradicted", ())
+            ),
         )
 
 
@@ -101,16 +108,47 @@ def _pattern(forms: str) -> re.Pattern:
     return re.compile("|".join(rf"\b{part}" if ord(part[0]) < 0x300 else part for part in parts), re.I)
 
 
-_CLAIMS = {aspect: _pattern(forms) for aspect, forms in CLAIMS.items()}
+_CLAIMS = {
+    aspect: _pattern("|".join([forms, *(claim for claim, _ in FACETS.get(aspect, {}).values())]))
+    for aspect, forms in CLAIMS.items()
+}
+_PROMISES = {aspect: {name: _pattern(c) for name, (c, _) in sides.items()} for aspect, sides in FACETS.items()}
+_COMPLAINTS = {aspect: {name: _pattern(c) for name, (_, c) in sides.items()} for aspect, sides in FACETS.items()}
 _CUSTOMERS = _pattern(CUSTOMERS)
+
+
+def complained_of(aspect: str, clause: str) -> frozenset[str]:
+    """The sides of an aspect that a complaint names; none where it uses other words."""
+    return frozenset(name for name, pattern in _COMPLAINTS.get(aspect, {}).items() if pattern.search(clause))
+
+
+def spared(found: Contradicted, complaints: Iterable[frozenset[str]]) -> Contradicted:
+    """The same with the sides that its complaints leave alone. `complaints`: the sides of each (`complained_of`), of all
+    negative opinions or of the newest ones.
+
+    A side is weighed like an aspect, over the opinions that aren't known to be of other sides only: a complaint whose
+    side nobody knows counts against all of them.
+    """
+    told = list(complaints)
+    if not told:
+        return found
+    kept = []
+    for side in _COMPLAINTS.get(found.aspect, {}):
+        elsewhere = found.negative * sum(1 for sides in told if sides and side not in sides) / len(told)
+        against = found.negative - elsewhere
+        if not against or against < CONTRADICTED_SHARE * (found.n - elsewhere):
+            kept.append(side)
+    return found._replace(spared=tuple(kept))
 
 
 def contradiction(text: str, contradicted: Iterable[Contradicted]) -> tuple[str, Contradicted] | None:
     """The first words of the text that promise what the reviews deny, and the aspect; None where there are none."""
     for found in contradicted:
         pattern = _CLAIMS.get(found.aspect)
-        if pattern and (match := pattern.search(text)):
-            return match[0], found
+        allowed = [_PROMISES[found.aspect][side] for side in found.spared if side in _PROMISES.get(found.aspect, {})]
+        for match in pattern.finditer(text) if pattern else ():
+            if not any(one.match(text, match.start()) for one in allowed):
+                return match[0], found
     return None
 
 

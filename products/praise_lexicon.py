@@ -32,6 +32,35 @@ ASPECT_WORDS = {
     "shipping": {"en": "delivery", "de": "Lieferung", "es": "entrega", "fr": "livraison", "ja": "配送", "zh-Hans": "发货"},
     "service": {"en": "service", "de": "Service", "es": "atención", "fr": "service", "ja": "対応", "zh-Hans": "服务"},
 }  # fmt: skip
+# Sides of an aspect that are told apart: who finds a thing slow has not said that it is loud. First what copy promises of
+# a side, then what complaints about it sound like; complaints in other words count against every side.
+FACETS = {
+    "performance": {
+        "noise": (
+            r"quiet|silent|whisper|noiseless|leise|geräuscharm|silencios|silencieu|静音|安静|静か",
+            r"loud|nois[ey]|humm?(?:s|ing)?\b|rattl|whin(?:e|ing)|squeak|buzz|laut\b|laute|lärm|krach|brumm|quietsch|geräusch|ruid|bruyant|bruit"
+            r"|噪音|噪声|吵|声音大|声音太大|うるさ|騒音|音が大き",
+        ),
+        # Speed with power: who finds a mixer slow finds it weak.
+        "speed": (
+            r"fast\b|faster|quick|powerful|schnell|leistungsstark|kraftvoll|rápid|potente|rapide|puissant|快速|强劲|高速|素早|パワフル",
+            r"slow|sluggish|lag(?:s|gy|ging)?\b|tak(?:es|ing) (?:forever|ages|too long|so long|very long)|langsam|lahm|träge|ruckel|dauert (?:ewig|zu lange|sehr lange)"
+            r"|lent[aoe]?s?\b|tarda|rame\b|met (?:trop|très) longtemps|慢|卡顿|很卡|太卡|遅|時間がかか|もたつ"
+            r"|weak|underpowered|(?:no|lacks?|little|not enough) power|not (?:very |that )?powerful|schwach|kraftlos|(?:keine|zu wenig|wenig) (?:leistung|kraft)"
+            r"|poca (?:potencia|fuerza)|débil|floj[oa]|faible|manque de puissance|peu puissant|动力不足|没劲|无力|吸力小|力度小|パワー不足|パワーがな|弱い|弱く",
+        ),
+        "reliability": (
+            r"reliab|zuverlässig|fiable|可靠",
+            r"stop(?:s|ped)? (?:working|charging)|(?:doesn't|does not|won't|will not) work|broke|breaks|fail(?:s|ed|ure)?\b|crash|unreliab|defect|died|dead\b|disconnect"
+            r"|kaputt|defekt|ausgefallen|unzuverlässig|stürzt|geht nicht mehr|funktioniert nicht|dejó de funcionar|no funciona|se rompió|avería|averiad|desconect"
+            r"|en panne|ne (?:marche|fonctionne) p|plante|défectueu|peu fiable|坏了|故障|死机|断连|失灵|不工作|壊れ|故障|動かな|不良",
+        ),
+        "battery": (
+            r"long battery|持久",
+            r"batter|drain|akku|batterie|batería|autonomie|电池|续航|掉电|没电|バッテリー|電池",
+        ),
+    },
+}  # fmt: skip
 # What a text may not promise of an aspect once the reviews deny it.
 CLAIMS = {
     "size_fit": r"true to size|perfect fit|fits? (?:perfectly|true|like a glove|just right)|great fit|flattering fit|fällt (?:normal|größengerecht) aus"
@@ -40,9 +69,8 @@ CLAIMS = {
     "quality": r"durab|long[- ]lasting|lasts? (?:for )?(?:years|a lifetime|longer)|sturdy|sturdily|robust|hard-?wearing|high[- ]quality|well[- ]made|quality"
     r"|built to last|solid(?:ly)? (?:built|made)|langlebig|hochwertig|strapazierf|stabil|solide|haltbar|qualität|duradero|duradera|resistente|calidad"
     r"|sólid|résistant|robuste|qualité|耐用|结实|坚固|优质|品质|质量|经久|丈夫|耐久|長持ち|頑丈|品質|上質",
-    "performance": r"quiet|silent|whisper|noiseless|powerful|fast\b|faster|quick|efficient|reliab|long battery|leise|geräuscharm|leistungsstark|kraftvoll"
-    r"|schnell|zuverlässig|effizient|silencios|potente|rápid|eficiente|fiable|silencieu|puissant|rapide|efficace|静音|安静|强劲|快速|高效|可靠|持久"
-    r"|静か|パワフル|高速|素早|高性能",
+    # Beside the words of its sides (FACETS).
+    "performance": r"efficient|effizient|eficiente|efficace|高效|高性能",
     "usability": r"eas(?:y|ily|ier)|effortless|simple to|simply|user[- ]friendly|intuitive|handy|in seconds|einfach|leicht zu|kinderleicht|mühelos"
     r"|praktisch|benutzerfreundlich|pflegeleicht|unkompliziert|fácil|sencill|práctic|cómod|intuitiv|facile|simple à|pratique|易用|好用|方便|简单|轻松|便捷"
     r"|簡単|手軽|使いやす|かんたん|便利",

@@ -10,7 +10,8 @@ from django.db.models import Count, Q
 
 from ml import privacy
 from products.models import Product
-from products.praise import Praise, Praised, weigh
+from products.praise import Contradicted, Praise, Praised, complained_of, spared, weigh
+from products.praise_lexicon import FACETS
 from reviews.models import Opinion, Review
 from reviews.replies import clause_at
 from reviews.reply_prompts import without_orders
@@ -18,6 +19,7 @@ from reviews.review_dataset import words
 
 MOST = 5  # praised aspects
 LOOKED_AT = 40  # opinions that a quote is sought in
+COMPLAINTS = 400  # newest complaints whose words are read
 SHORTEST, LONGEST = 12, 110
 MASKED = re.compile(r"\[[A-Z]+\]")
 UNQUOTABLE = re.compile(r"@|https?:|www\.|\d{4}")
@@ -38,7 +40,30 @@ def praise(product: Product) -> Praise:
     )  # fmt: skip
     praised, contradicted = weigh((row["aspect"], row["positive"], row["neutral"], row["negative"]) for row in rows)
     found = (Praised(aspect, share, n, quote(product, aspect)) for aspect, share, n in praised[:MOST])
-    return Praise(tuple(found), tuple(contradicted))
+    return Praise(tuple(found), tuple(_told_apart(product, one) for one in contradicted))
+
+
+def _told_apart(product: Product, found: Contradicted) -> Contradicted:
+    """With the sides of the aspect that the newest complaints leave alone."""
+    if found.aspect not in FACETS:
+        return found
+    opinions = (
+        Opinion.objects.filter(
+            store=product.store_id, review__counted__product_id=product.pk, aspect=found.aspect, polarity=-1
+        )
+        .select_related("review__judgement")
+        .order_by("-review__written_at", "-review_id")[:COMPLAINTS]
+    )  # fmt: skip
+    return spared(found, [_sides(opinion.review, found.aspect) for opinion in opinions])
+
+
+def _sides(review: Review, aspect: str) -> frozenset[str]:
+    """The sides of the aspect that a review complains of; none without words that its judgement rests on, since the
+    whole text speaks of other things too."""
+    judgement = getattr(review, "judgement", None)
+    spans = (judgement.aspects.get(aspect, {}) if judgement else {}).get("spans") or []
+    text = words(review)
+    return frozenset().union(*(complained_of(aspect, clause_at(text, start)) for start, _end in spans))
 
 
 def quote(product: Product, aspect: str) -> str:

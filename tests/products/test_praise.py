@@ -9,8 +9,18 @@ from products import copywriting
 from products import praise as seam
 from products.copy_prompts import Order, prefix, suffix
 from products.models import AdAsset, CopyRequest
-from products.praise import Contradicted, Praise, Praised, as_fact, contradiction, speaks_of_customers, weigh
-from products.praise_lexicon import ASPECT_WORDS, CLAIMS, PRAISE_NAMES
+from products.praise import (
+    Contradicted,
+    Praise,
+    Praised,
+    as_fact,
+    complained_of,
+    contradiction,
+    spared,
+    speaks_of_customers,
+    weigh,
+)
+from products.praise_lexicon import ASPECT_WORDS, CLAIMS, FACETS, PRAISE_NAMES
 from products.tasks import write_copy
 from reviews import effective
 from reviews.models import Flag, Judgement, Label
@@ -158,6 +168,80 @@ def test_a_quote_is_taken_from_the_next_review_that_may_be_shown(store, mug):
 def test_without_a_source_nothing_is_praised(mug, monkeypatch):
     monkeypatch.setattr(seam, "_source", None)
     assert seam.praise(mug) == Praise()
+
+
+# --- sides of an aspect
+@pytest.mark.parametrize(
+    ("clause", "sides"),
+    [
+        ("it is painfully slow", {"speed"}), ("Much too loud at night", {"noise"}), ("Laut und langsam", {"noise", "speed"}),
+        ("Der Akku hält nur eine Stunde", {"battery"}), ("es lento y hace ruido", {"speed", "noise"}), ("trop bruyant", {"noise"}),
+        ("充电太慢", {"speed"}), ("噪音很大", {"noise"}), ("音が大きい", {"noise"}), ("すぐ壊れた", {"reliability"}), ("It stopped working", {"reliability"}),
+        ("I had hoped for more", set()), ("excellent talent", set()),
+    ],
+)  # fmt: skip
+def test_a_complaint_names_its_sides(clause, sides):
+    assert complained_of("performance", clause) == sides and not complained_of("quality", clause)
+
+
+SLOW, LOUD, NEITHER = frozenset({"speed"}), frozenset({"noise"}), frozenset()
+
+
+@pytest.mark.parametrize(
+    ("negative", "n", "complaints", "free"),
+    [
+        (6, 10, [SLOW] * 6, {"noise", "reliability", "battery"}),  # nobody speaks of noise
+        (6, 10, [SLOW] * 5 + [NEITHER], {"noise", "reliability", "battery"}),  # 1 of the 5 that may be on noise
+        (6, 10, [SLOW] * 4 + [NEITHER] * 2, set()),  # 2 of 6
+        (6, 10, [SLOW] * 4 + [LOUD] * 2, {"reliability", "battery"}),  # 2 of 6 find it loud
+        (6, 10, [SLOW | LOUD] * 6, {"reliability", "battery"}), (6, 10, [NEITHER] * 6, set()), (6, 10, [], set()),
+        (600, 1000, [SLOW] * 395 + [LOUD] * 5, {"noise", "reliability", "battery"}),  # the newest stand for all
+    ],
+)  # fmt: skip
+def test_a_side_is_spared_where_the_complaints_are_about_others(negative, n, complaints, free):
+    found = spared(Contradicted("performance", negative, n), complaints)
+    assert set(found.spared) == free
+    told = Praise((), (found,))
+    assert Praise.from_json(told.as_json()) == told
+    assert (contradiction("A quiet fan", [found]) is None) == ("noise" in free)
+    assert contradiction("A quiet and fast fan", [found])[0] == ("fast" if "noise" in free else "quiet")
+    assert contradiction("An efficient fan", [found])[0] == "efficient", "what is of no side is never spared"
+
+
+def test_every_side_is_known_in_six_languages_and_stands_among_the_claims():
+    for aspect, sides in FACETS.items():
+        assert aspect in CLAIMS
+        for name, (promises, _complaints) in sides.items():
+            for form in promises.replace("\\b", "").split("|"):
+                found = contradiction(f"x {form} x", [Contradicted(aspect, 5, 10)])
+                assert found and found[0] == form, (name, form)
+    assert spared(Contradicted("size_fit", 5, 9), [frozenset()] * 5).spared == ()
+
+
+@pytest.mark.django_db
+def test_complaints_about_speed_leave_quiet_alone(store, mug):
+    said(store, mug, "Runs nicely.", 5, aspect="performance")
+    said(
+        store,
+        mug,
+        "It arrived quickly. The motor is so slow that I gave up.",
+        5,
+        polarity=-1,
+        aspect="performance",
+        span="motor",
+    )
+    (found,) = seam.praise(mug).contradicted
+    assert found == Contradicted("performance", 5, 10, ("noise", "reliability", "battery"))
+    # One of a person's labels rests on no words: nobody knows what it is about.
+    (row,) = said(store, mug, "Meh, loud deliverymen", 1, aspect="design")
+    Label.objects.create(store=store, review=row, field="aspect", aspect="performance", value="negative")
+    effective.refresh([row.pk])
+    assert seam.praise(mug).contradicted == (Contradicted("performance", 6, 11, ("noise", "reliability", "battery")),)
+    said(store, mug, "The motor is loud as a jet.", 2, polarity=-1, aspect="performance", span="motor")
+    (found,) = seam.praise(mug).contradicted
+    assert found == Contradicted("performance", 8, 13, ("reliability", "battery")) and contradiction(
+        "A quiet mug", [found]
+    )
 
 
 # --- in the copy
