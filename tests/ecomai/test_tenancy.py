@@ -12,6 +12,7 @@ from products.models import AdAsset, AssetRevision, CatalogueImport, Category, C
 from reviews import review_import
 from reviews.models import Flag
 from tests.factories import make_product, upload
+from tests.products.experiment_factories import draft
 from tests.reviews.factories import make_review
 
 pytestmark = pytest.mark.django_db
@@ -49,6 +50,10 @@ OBJECTS = {
     "copy/revisions/<int:pk>/restore/": "revision", "copy/briefs/<int:pk>/": "brief", "copy/briefs/<int:pk>/delete/": "brief",
     "copy/batches/<int:pk>/": "batch", "copy/batches/<int:pk>/go-on/": "batch", "copy/batches/<int:pk>/review/": "batch",
     "products/<str:ref>/": "product", "products/<str:ref>/copy/": "product",
+    "experiments/<int:pk>/": "experiment", "experiments/<int:pk>/act/": "experiment",
+    "experiments/<int:pk>/edit/": "experiment", "experiments/<int:pk>/find/": "experiment",
+    "experiments/<int:pk>/products/": "experiment", "experiments/<int:pk>/arms/": "experiment",
+    "experiments/<int:pk>/texts/": "experiment",
     "reviews/alerts/<int:pk>/": "alert", "reviews/alerts/<int:pk>/acknowledge/": "alert", "reviews/alerts/<int:pk>/mute/": "alert",
     "reviews/alerts/mutes/<int:pk>/end/": "alert_mute", "reviews/topics/<int:pk>/": "topic",
     "reviews/topics/<int:pk>/rename/": "topic", "reviews/topics/other/<int:pk>/": "topic_set",
@@ -107,7 +112,8 @@ def theirs(other_store, charlie, settings, tmp_path):
     extra = _alerts_topics_webhooks(other_store)
     run = catalogue_import.open_run(store=other_store, file=File(upload("Handle,Title\na,A\n")), filename="a.csv")
     return {
-        **extra, "brief": brief.pk, "batch": batch.pk, "revision": revision.pk, "review_import": reviews.pk, "store": other_store.slug, "product": product.pk, "variant": product.variants.get().pk, "copy": copy.pk, "asset": asset.pk, "import": run.pk,
+        **extra, "brief": brief.pk, "batch": batch.pk, "revision": revision.pk,
+        "experiment": draft(other_store, product=product, text="Their secret title").pk, "review_import": reviews.pk, "store": other_store.slug, "product": product.pk, "variant": product.variants.get().pk, "copy": copy.pk, "asset": asset.pk, "import": run.pk,
         "category": Category.objects.create(store=other_store, name="C", path="C").pk,
         "review": review.pk, "flag": Flag.objects.create(store=other_store, review=review, kind="spam_link", reason="x").pk,
         "privacy": PrivacyRequest.objects.create(store=other_store, kind="export", fingerprint="f").pk,
