@@ -27,7 +27,20 @@ def main() -> int:
         step("deployment check", python, "manage.py", "check", "--deploy", "--fail-level", "WARNING", env=LINT_ENV),
         step("migrations", python, "manage.py", "makemigrations", "--check", "--dry-run"),
         step("models", python, "-m", "tests.prepare"),
-        step("tests", python, "-m", "pytest", "-m", "not browser and not training", "-q", "--durations=8"),
+        step(
+            "tests",
+            python,
+            "-m",
+            "pytest",
+            "-m",
+            "not browser and not training",
+            "-q",
+            "--durations=8",
+            "-n",
+            str(min(4, os.cpu_count() or 1)),
+            "--dist",
+            "loadfile",
+        ),
     ]
     if shutil.which("chromium") or shutil.which("google-chrome"):
         codes.append(step("browser tests", python, "-m", "pytest", "-m", "browser", "-q", "--durations=5"))

@@ -2,8 +2,13 @@
 
 import os
 
-os.environ.setdefault("CACHE_PREFIX", f"test-{os.getpid()}")
-os.environ.setdefault("BROKER_PREFIX", f"test-{os.getpid()}-")
+RUN = f"test-{os.getpid()}"
+# Test processes beside each other (pytest-xdist) inherit the first one's environment, and so do the workers they start.
+if (SIDE := os.environ.get("PYTEST_XDIST_WORKER", "")) and SIDE not in os.environ.get("CACHE_PREFIX", ""):
+    RUN = f"{RUN}-{SIDE}"
+    os.environ |= {"CACHE_PREFIX": RUN, "BROKER_PREFIX": f"{RUN}-"}
+os.environ.setdefault("CACHE_PREFIX", RUN)
+os.environ.setdefault("BROKER_PREFIX", f"{RUN}-")
 
 from ecomai.settings import *  # noqa: F403
 
