@@ -4,18 +4,20 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django_htmx.http import HttpResponseClientRedirect
 
 from ecomai.access import store_view
 from ecomai.forms import LOCALES
-from products import catalogue_search, channels, experiment_page, experiment_planner, experiments
+from products import catalogue_search, channels, experiment_drafts, experiment_page, experiment_planner, experiments
 from products.experiment_checks import LISTING
 from products.experiment_forms import PlanForm
-from products.experiment_views import find, say
-from products.models import AdAsset, Arm, ArmText, Experiment, Product
+from products.experiment_views import find, say, start
+from products.models import AdAsset, Arm, ArmText, CopyRequest, Experiment, Product
 
 FOUND, MOST_FOUND = 20, 20_000
 
@@ -60,47 +62,96 @@ def _take_products(request: HttpRequest, made: Experiment) -> None:
 def _planner(experiment: Experiment) -> dict:
     """What stands beside the form: size and days, and what is still missing."""
     feed = experiment.unit == Experiment.Unit.PRODUCT
+    texts = ArmText.objects.filter(arm__experiment=experiment)
     return {
         "experiment": experiment, "problems": experiments.problems(experiment), "what": experiment_page.share_words(experiment),
         "plan": None if feed else experiment_planner.plan(experiment),
         "feed": experiment_planner.feed_plan(experiment, timezone.now().date()) if feed else None,
+        "empty": texts.filter(text="").count(), "written": texts.exists(),
     }  # fmt: skip
+
+
+@store_view("experiments.manage")
+@require_POST
+def experiment_from_copy(request: HttpRequest) -> HttpResponse:
+    """From the approved texts of a field of an order to a draft that tests them."""
+    order = get_object_or_404(CopyRequest, pk=_number(request, "order"), store=request.store)
+    rows = order.assets.filter(field=request.POST.get("field", ""), status=AdAsset.Status.APPROVED)
+    try:
+        made = experiment_drafts.from_texts(
+            store=request.store, by=request.user, assets=rows.select_related("product").order_by("position", "pk")
+        )
+    except ValidationError as error:
+        say(request, error)
+        return redirect("products:copy_request", store=request.store.slug, pk=order.pk)
+    return redirect("products:experiment_edit", store=request.store.slug, pk=made.pk)
 
 
 @store_view("experiments.manage")
 @require_http_methods(["GET", "POST"])
 def experiment_edit(request: HttpRequest, pk: int) -> HttpResponse:
-    """The draft. A change of the form is kept at once and the planner answers; after the start only name, hypothesis and
-    the rules that act by themselves can be changed."""
+    """The draft. A change of the form is kept at once and the planner answers; “start” brings variants and texts along, so
+    that what runs is what the page shows. After the start only name, hypothesis and the rules that act by themselves can be
+    changed."""
     experiment = find(request, pk)
     form = PlanForm(request.POST if request.method == "POST" else None, experiment=experiment)
+    told: list[str] = []
     if request.method == "POST":
-        if form.is_valid():
-            try:
-                experiments.update(experiment=experiment, by=request.user, **form.values())
-            except ValidationError as error:
-                # A field of the model that the form doesn't show, or a rule over several.
-                for name, texts in (
-                    error.message_dict if hasattr(error, "error_dict") else {None: error.messages}
-                ).items():
-                    form.add_error(name if name in form.fields else None, texts)
-                experiment.refresh_from_db()
+        _keep_plan(request, experiment, form)
+        starting = "start" in request.POST
+        if starting and not form.errors:
+            told = _begin(request, experiment)
+            if experiment.status != Experiment.Status.DRAFT:
+                url = reverse("products:experiment", args=[request.store.slug, pk])
+                return HttpResponseClientRedirect(url) if request.htmx else redirect(url)
+        kept = not form.errors and not told
         if request.htmx:
-            return render(request, "products/_experiment_planner.html", {**_planner(experiment), "form": form})
-        if not form.errors:
+            context = {**_planner(experiment), "form": form, "told": told, "kept": kept}
+            return render(request, "products/_experiment_planner.html", context)
+        if kept and not starting:
             messages.success(request, _("Saved."))
             return redirect("products:experiment_edit", store=request.store.slug, pk=pk)
-    start = request.GET.get("from", "0")
-    offset = int(start) if start.isdigit() and len(start) < 9 else 0
+    begin = request.GET.get("from", "0")
+    offset = int(begin) if begin.isdigit() and len(begin) < 9 else 0
     products, count = experiment_page.texts(experiment, start=offset)
     draft = experiment.status == Experiment.Status.DRAFT
     context = {
         **_planner(experiment), "form": form, "arms": list(experiment.arms.all()), "products": products, "count": count,
         "offset": offset, "previous": max(0, offset - experiment_page.SHOWN_TEXTS), "next": offset + experiment_page.SHOWN_TEXTS,
-        "empty": ArmText.objects.filter(arm__experiment=experiment, text="").count(), "draft": draft,
-        "more_arms": draft and experiment.arms.count() < experiments.MOST_ARMS, **_search(request, experiment),
+        "told": told, "draft": draft, "more_arms": draft and experiment.arms.count() < experiments.MOST_ARMS,
+        **_search(request, experiment),
     }  # fmt: skip
-    return render(request, "products/experiment_edit.html", context, status=422 if form.errors else 200)
+    return render(request, "products/experiment_edit.html", context, status=422 if request.method == "POST" else 200)
+
+
+def _keep_plan(request: HttpRequest, experiment: Experiment, form: PlanForm) -> None:
+    """Keep the plan; what is wrong with it stands in the form."""
+    if not form.is_valid():
+        return
+    try:
+        experiments.update(experiment=experiment, by=request.user, **form.values())
+    except ValidationError as error:
+        # A field of the model that the form doesn't show, or a rule over several.
+        for name, texts in (error.message_dict if hasattr(error, "error_dict") else {None: error.messages}).items():
+            form.add_error(name if name in form.fields else None, texts)
+        experiment.refresh_from_db()
+
+
+def _begin(request: HttpRequest, experiment: Experiment) -> list[str]:
+    """Keep variants and texts as they were sent, and start. Returns what is wrong beside the planner's list of problems."""
+    if experiment.status != Experiment.Status.DRAFT:
+        return []
+    try:
+        if any(name.startswith("share-") for name in request.POST):
+            _keep_arms(request, experiment)
+        _saved, wrong = _keep_texts(request, experiment)
+        if not wrong:
+            start(request, experiment)
+        return wrong
+    except ValidationError as error:
+        experiment.refresh_from_db()
+        known = experiments.problems(experiment)
+        return [text for text in error.messages if text not in known]
 
 
 def _fields(experiment: Experiment) -> list[tuple[str, str]]:
@@ -193,17 +244,22 @@ def experiment_arms(request: HttpRequest, pk: int) -> HttpResponse:
             )
             experiments.remove_arm(arm=arm, by=request.user)
         elif action == "save":
-            weights = {}
-            for arm in experiment.arms.all():
-                experiments.rename_arm(arm=arm, by=request.user, name=request.POST.get(f"name-{arm.pk}", arm.name))
-                weights[arm.pk] = _share(request.POST.get(f"share-{arm.pk}", ""))
-            experiments.set_weights(experiment=experiment, by=request.user, weights=weights)
+            _keep_arms(request, experiment)
             messages.success(request, _("Saved."))
         else:
             return HttpResponse(status=422)
     except ValidationError as error:
         say(request, error)
     return _back(request, pk)
+
+
+def _keep_arms(request: HttpRequest, experiment: Experiment) -> None:
+    """Names and shares as they were sent. Raises ValidationError."""
+    weights = {}
+    for arm in experiment.arms.all():
+        experiments.rename_arm(arm=arm, by=request.user, name=request.POST.get(f"name-{arm.pk}", arm.name))
+        weights[arm.pk] = _share(request.POST.get(f"share-{arm.pk}", ""))
+    experiments.set_weights(experiment=experiment, by=request.user, weights=weights)
 
 
 def _share(text: str) -> float:
@@ -218,12 +274,26 @@ def _share(text: str) -> float:
 def experiment_texts(request: HttpRequest, pk: int) -> HttpResponse:
     """Save what the variants show: `text-<id>` as typed, or an approved text chosen in `asset-<id>`."""
     experiment = find(request, pk)
+    saved, wrong = _keep_texts(request, experiment)
+    if request.htmx:
+        context = {**_planner(experiment), "told": wrong, "kept": not wrong}
+        return render(request, "products/_experiment_planner.html", context)
+    for text in wrong:
+        messages.error(request, text)
+    if not wrong:
+        messages.success(request, ngettext("%(n)d text saved.", "%(n)d texts saved.", saved) % {"n": saved})
+    return _back(request, pk)
+
+
+def _keep_texts(request: HttpRequest, experiment: Experiment) -> tuple[int, list[str]]:
+    """Returns how many texts are new, and what is wrong with the others (five at most)."""
     sent = {int(k[5:]): v for k, v in request.POST.items() if k.startswith("text-") and k[5:].isdigit() and len(k) < 24}
     rows = ArmText.objects.filter(arm__experiment=experiment, pk__in=sent).select_related(
         "arm__experiment", "product", "asset"
     )
     assets = AdAsset.objects.filter(store=request.store, status=AdAsset.Status.APPROVED)
-    failed = saved = 0
+    wrong: list[str] = []
+    saved = 0
     for row in rows:
         text, asset = sent[row.pk], row.asset
         chosen = _number(request, f"asset-{row.pk}")
@@ -231,24 +301,11 @@ def experiment_texts(request: HttpRequest, pk: int) -> HttpResponse:
             asset = assets.filter(pk=chosen, product=row.product).first()
             text = asset.text if asset else text
         try:
-            before = row.text
             new = experiments.set_text(
-                arm=row.arm,
-                product=row.product,
-                field=row.field,
-                locale=row.locale,
-                text=text,
-                by=request.user,
-                asset=asset,
-            )
-            saved += new.text != before
+                arm=row.arm, product=row.product, field=row.field, locale=row.locale, text=text, by=request.user, asset=asset
+            )  # fmt: skip
+            saved += new.text != row.text
         except ValidationError as error:
-            failed += 1
-            if failed <= 5:
-                label = experiment_page.field_label(row.field)
-                messages.error(
-                    request, f"{row.product.title[:60]}, {row.arm.name}, {label}: {' '.join(error.messages)}"
-                )
-    if not failed:
-        messages.success(request, ngettext("%(n)d text saved.", "%(n)d texts saved.", saved) % {"n": saved})
-    return _back(request, pk)
+            label = experiment_page.field_label(row.field)
+            wrong.append(f"{row.product.title[:60]}, {row.arm.name}, {label}: {' '.join(error.messages)}")
+    return saved, wrong[:5]

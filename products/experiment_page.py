@@ -52,6 +52,7 @@ class Card:
     interval: str
     bar: SafeString | str
     raw: str
+    text: str
 
 
 def share_words(experiment: Experiment) -> str:
@@ -75,7 +76,19 @@ def _loss(data: dict, value: float | None, currency: str) -> str:
     return _("%(n)s points") % {"n": number(100 * value, 3)}
 
 
-def cards(experiment: Experiment, look: ExperimentLook) -> list[Card]:
+def only_texts(experiment: Experiment, products: list[dict]) -> dict[int, str]:
+    """Arm id → its text, where a single text of a single product is tested; the control's as long as it stands."""
+    if len(products) != 1 or len(products[0]["fields"]) != 1:
+        return {}
+    field = products[0]["fields"][0]
+    said = {arm.pk: row.text for arm, row in field["rows"] if row}
+    if experiment.status != Experiment.Status.FINISHED:
+        said |= dict.fromkeys(experiment.arms.filter(is_control=True).values_list("pk", flat=True), field["now"])
+    return said
+
+
+def cards(experiment: Experiment, look: ExperimentLook, said: dict[int, str]) -> list[Card]:
+    """`said`: arm id → the one text that it shows."""
     data, currency = look.data, experiment.store.currency
     verdict = data["verdict"]
     compared = {c["arm"]: c for c in verdict["comparisons"]}
@@ -104,6 +117,7 @@ def cards(experiment: Experiment, look: ExperimentLook) -> list[Card]:
                 best=chance(best[i]) if i < len(best) and _told(data) else "–",
                 loss=_loss(data, losses[i], currency) if i < len(losses) and _told(data) else "–",
                 lift=signed(c["lift"]) if c else "", interval=_interval(data, c, currency) if c else "", bar=bar, raw=raw,
+                text=said.get(arm["arm_id"], ""),
             )
         )  # fmt: skip
     return out
@@ -357,7 +371,8 @@ def context(experiment: Experiment, look: ExperimentLook | None) -> dict[str, An
     }  # fmt: skip
     if look is not None:
         out |= {
-            "sentence": sentence(look), "warnings": warnings(look), "cards": cards(experiment, look),
+            "sentence": sentence(look), "warnings": warnings(look),
+            "cards": cards(experiment, look, only_texts(experiment, shown)),
             "charts": charts(experiment, look), "segments": segments(look), "guardrails": guardrails(experiment, look),
             "data": look.data, "level": percent(experiment.level, 0), "status": look.status,
             "reduction": percent(look.data["reduction"]) if look.data.get("reduction") else "",

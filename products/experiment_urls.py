@@ -8,6 +8,7 @@ from products import experiment_views as views
 urlpatterns = [
     path("experiments/", views.experiment_list, name="experiments"),
     path("experiments/new/", edit.experiment_new, name="experiment_new"),
+    path("experiments/from-copy/", edit.experiment_from_copy, name="experiment_from_copy"),
     path("experiments/method/", views.experiment_method, name="experiment_method"),
     path("experiments/reports/", views.experiment_reports, name="experiment_reports"),
     path("experiments/<int:pk>/", views.experiment, name="experiment"),

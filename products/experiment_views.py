@@ -82,11 +82,11 @@ def experiment(request: HttpRequest, pk: int) -> HttpResponse:
 @store_view("experiments.manage")
 @require_POST
 def experiment_act(request: HttpRequest, pk: int) -> HttpResponse:
-    """Start, pause, resume, look, finish, publish, undo, discard."""
+    """Start, pause, resume, look, finish, publish (at once, too), undo, discard."""
     found, action = find(request, pk), request.POST.get("action", "")
     do = {
-        "start": _start, "pause": _pause, "resume": _resume, "look": _look, "finish": _finish, "publish": _publish,
-        "undo": _undo, "discard": _discard,
+        "start": start, "pause": _pause, "resume": _resume, "look": _look, "finish": _finish, "publish": _publish,
+        "finish_publish": _finish_publish, "undo": _undo, "discard": _discard,
     }.get(action)  # fmt: skip
     if do is None:
         return HttpResponse(status=422)
@@ -99,7 +99,7 @@ def experiment_act(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("products:experiment", store=request.store.slug, pk=pk)
 
 
-def _start(request, found: Experiment) -> None:
+def start(request, found: Experiment) -> None:
     experiments.start(experiment=found, by=request.user)
     experiment_results.look(found)
     messages.success(request, _("It runs."))
@@ -130,6 +130,14 @@ def _finish(request, found: Experiment) -> None:
         experiment_results.look(found)
     experiments.finish(experiment=found, by=request.user, winner=winner, conclusion=request.POST.get("conclusion", ""))
     messages.success(request, _("Finished: everyone sees the listing."))
+
+
+def _finish_publish(request, found: Experiment) -> None:
+    """One click from a verdict to the winner's texts in the listing."""
+    if not request.POST.get("winner"):
+        raise ValidationError(_("Choose the winner first."))
+    _finish(request, found)
+    _publish(request, found)
 
 
 def _publish(request, found: Experiment) -> None:

@@ -73,7 +73,8 @@ class Report:
 
 def read(path: Path, filename: str) -> tuple[dict[str, int], Iterator[Row]]:
     """({our name: index of the column}, the rows below the header). Raises TableError for a file without item and day."""
-    head = path.open("rb").read(4)
+    with path.open("rb") as file:
+        head = file.read(4)
     rows = _sheet(path, filename) if head.startswith(b"PK\x03\x04") else _table(path)
     first = list(islice(rows, PREAMBLE))
     for number, row in enumerate(first):
