@@ -48,7 +48,7 @@ print(json.dumps({"products": Product.objects.count() - 1, "variants": Variant.o
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(600)
 def test_killing_web_worker_postgres_and_broker_loses_nothing(monkeypatch, tmp_path):
     monkeypatch.delenv("DATABASE_URL", raising=False)
     monkeypatch.delenv("REDIS_URL", raising=False)
@@ -93,7 +93,7 @@ def test_killing_web_worker_postgres_and_broker_loses_nothing(monkeypatch, tmp_p
             )
         stack.start("web", "default", "live", "beat")
         python(SETUP)
-        state = until(lambda s: s["products"] > 0, 60)
+        state = until(lambda s: s["products"] > 0, 180)
         assert state["products"] < ROWS and state["import"] == "applying"
         kill_server(servers.postgres)
         state = look()
@@ -104,7 +104,7 @@ def test_killing_web_worker_postgres_and_broker_loses_nothing(monkeypatch, tmp_p
         state = look()
         assert state["products"] == state["cursor"] < ROWS and state["import"] == "applying"
         stack.start("web", "default", "live")
-        state = until(lambda s: s["import"] == "done" and s["copy"], 150)
+        state = until(lambda s: s["import"] == "done" and s["copy"], 240)
         assert state["products"] == state["variants"] == state["prices"] == ROWS
         assert state["counts"]["created"] == ROWS
         assert state["assets"] == state["positions"] > 0 and state["candidates"] > 0

@@ -622,6 +622,8 @@ def fill(store, rng: random.Random, count: int) -> None:
     AdAsset.objects.bulk_create(assets)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_thousand_nasty_products_break_no_export(store):
     fill(store, random.Random(20261127), 1000)
     readers = {

@@ -81,8 +81,8 @@ def test_the_first_sight_writes_one_assignment_and_one_exposure_for_good(store, 
 def test_shares_hold_and_the_control_shows_the_listing(store, mug):
     make_experiment(store, {mug: {"title": "B"}}, weights=(1, 3))
     names = list(arms(store, mug).values())
-    assert len(names) == 400 and 0.68 < names.count("B") / 400 < 0.82
-    shown = [see(store, mug, n)[0] for n in range(20)]
+    assert len(names) == 400 and 0.64 < names.count("B") / 400 < 0.86  # five standard errors: salts are drawn
+    shown = [see(store, mug, n)[0] for n in range(80)]
     assert {(s.is_control, tuple(s.texts.items())) for s in shown} == {(True, ()), (False, (("title", "B"),))}
 
 
@@ -111,11 +111,11 @@ def test_a_faster_request_wins_and_its_arm_is_what_both_show(store, mug):
 def test_traffic_takes_a_share_and_grows_without_moving_anybody(store, mug):
     made = make_experiment(store, {mug: {"title": "B"}}, traffic=0.3)
     few = arms(store, mug)
-    assert 0.22 < len(few) / 400 < 0.38 and Assignment.objects.count() == len(few)
+    assert 0.18 < len(few) / 400 < 0.42 and Assignment.objects.count() == len(few)
     change(made, traffic=0.6)
     more = arms(store, mug)
-    assert 0.52 < len(more) / 400 < 0.68 and few.items() <= more.items()
-    assert 0.4 < list(more.values()).count("A") / len(more) < 0.6
+    assert 0.47 < len(more) / 400 < 0.73 and few.items() <= more.items()
+    assert 0.33 < list(more.values()).count("A") / len(more) < 0.67
 
 
 def test_experiments_of_a_group_share_no_visitor(store, mug):
