@@ -130,24 +130,31 @@ def _house_artefact(found: Capability, card: Path, progress: sources.Progress) -
     target = settings.MODELS_DIR / "house" / f"{found.name}-{digest}"
     # Written last, after the check: without it a kill came in between.
     if not (target / "agreement.json").exists():
-        name = f"house {found.name}"
-        sources.prepare(base, progress=progress)
-        progress(sources.Step(name, "convert", 0, 1, 0.0))
-        fresh = target.with_name(target.name + ".new")
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
-        checked = load(found.export)(sources.hf_dir(base), card, fresh)
-        for figure, least in found.agreement.items():
-            if checked.get(figure, 0.0) < least:
-                shutil.rmtree(fresh)
-                raise sources.ModelSourceError(
-                    f"{name}: the converted model does not agree with the trained one: {checked}"
-                )
-        (fresh / "agreement.json").write_text(json.dumps(checked), encoding="utf-8")
-        sources.swap_in(fresh, target)
-        progress(sources.Step(name, "convert", 1, 1, 0.0))
+        with sources.one_at_a_time():
+            if not (target / "agreement.json").exists():
+                _convert_house(found, card, target, progress)
     told["agreement"] = json.loads((target / "agreement.json").read_text(encoding="utf-8"))
     return f"house-{found.name}-{digest}", str(target.relative_to(settings.MODELS_DIR)), told
+
+
+def _convert_house(found: Capability, card: Path, target: Path, progress: sources.Progress) -> None:
+    """Merge and convert the shipped weights into `target`, checked against the trained ones."""
+    base, name = found.base_name, f"house {found.name}"
+    sources.prepare(base, progress=progress)
+    progress(sources.Step(name, "convert", 0, 1, 0.0))
+    fresh = target.with_name(target.name + ".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    checked = load(found.export)(sources.hf_dir(base), card, fresh)
+    for figure, least in found.agreement.items():
+        if checked.get(figure, 0.0) < least:
+            shutil.rmtree(fresh)
+            raise sources.ModelSourceError(
+                f"{name}: the converted model does not agree with the trained one: {checked}"
+            )
+    (fresh / "agreement.json").write_text(json.dumps(checked), encoding="utf-8")
+    sources.swap_in(fresh, target)
+    progress(sources.Step(name, "convert", 1, 1, 0.0))
 
 
 def register_house(progress: sources.Progress = lambda step: None) -> list[ModelVersion]:

