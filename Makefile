@@ -9,7 +9,7 @@ SUM = $(shell cat requirements.txt | cksum | cut -d' ' -f1)
 DEV_SUM = $(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run install install-dev css models test test-slow lint types bench bench-copy bench-reviews bench-review-import bench-train bench-offtopic bench-experiments bench-api backup restore messages clean
+.PHONY: help demo run install install-dev css models test test-slow lint types bench bench-copy bench-preferences bench-reviews bench-review-import bench-train bench-offtopic bench-experiments bench-api backup restore messages clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ bench: install-dev ## measure: import, list page, encoder, generator
 
 bench-copy: install-dev ## measure the copy model on the held-out products
 	$(BIN)/python -m devstack run --ephemeral -- $(BIN)/python -m benchmarks copy
+
+bench-preferences: install-dev ## measure what the writer and the ranking learn from preferences (about twenty minutes)
+	$(BIN)/python -m devstack run --ephemeral -- $(BIN)/python -m benchmarks preferences
 
 bench-reviews: install-dev ## measure the review model on public test sets (REVIEW_DATA) and after a store's fine-tuning
 	$(BIN)/python -m devstack run --ephemeral -- $(BIN)/python -m benchmarks reviews

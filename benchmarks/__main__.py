@@ -73,9 +73,13 @@ def main(name: str) -> None:
         from benchmarks import experiments
 
         figures = experiments.run()
+    elif name == "preferences":
+        from benchmarks import preferences
+
+        figures = preferences.run()
     else:
         raise SystemExit(
-            "usage: python -m benchmarks foundation|copy|reviews|reviews_scale|review_import|training|off_topic|experiments|api"
+            "usage: python -m benchmarks foundation|copy|preferences|reviews|reviews_scale|review_import|training|off_topic|experiments|api"
         )
     result = {
         "commit": commit(),
@@ -83,6 +87,7 @@ def main(name: str) -> None:
         "command": {
             "foundation": "make bench",
             "copy": "make bench-copy",
+            "preferences": "make bench-preferences",
             "reviews": "make bench-reviews",
             "review_import": "make bench-review-import",
             "training": "make bench-train",

@@ -1,5 +1,8 @@
 """Django admin of the models: retrain, watch, compare, promote behind the gate, roll back, schedule, audit."""
 
+from collections.abc import Iterable
+from itertools import islice
+
 from django import forms
 from django.contrib import admin, messages
 from django.db import transaction
@@ -73,6 +76,16 @@ def _page(found) -> str:
     return reverse(f"admin:ml_{found._meta.model_name}_change", args=[found.pk])
 
 
+MOST_LINKS = 10
+
+
+def _data_pages(found: capabilities.Capability, stores: Iterable[Store]) -> list[tuple[str, str]]:
+    """(store, address) of the pages that show what there is to learn from."""
+    if not found.data_page:
+        return []
+    return [(store.name, reverse(found.data_page, args=[store.slug])) for store in islice(stores, MOST_LINKS)]
+
+
 @admin.register(TrainingRun)
 class TrainingRunAdmin(Shown):
     page = "run"
@@ -133,14 +146,18 @@ class TrainingRunAdmin(Shown):
                 form.add_error(None, str(error))
         known = [capabilities.capability(name) for name in names]
         return TemplateResponse(
-            request, "admin/ml/retrain.html", self.context(request, None, form=form, found=found, known=known, title=_("Retrain")),
+            request, "admin/ml/retrain.html",
+            self.context(
+                request, None, form=form, found=found, known=known, title=_("Retrain"), data_pages=_data_pages(found, stores)
+            ),
             status=400 if form.errors else 200,
         )  # fmt: skip
 
     def page_context(self, request: HttpRequest, found: TrainingRun) -> dict:
+        kind = capabilities.capability(found.capability) if found.capability in capabilities.names() else None
         return self.context(
-            request, found, run=found, curve=draw(found.curve, found.epochs, found.total),
-            capability=capabilities.capability(found.capability) if found.capability in capabilities.names() else None,
+            request, found, run=found, curve=draw(found.curve, found.epochs, found.total), capability=kind,
+            data_pages=_data_pages(kind, [found.store]) if kind and found.store else [],
             comparisons=Comparison.objects.filter(candidate=found.version) if found.version else [],
         )  # fmt: skip
 

@@ -20,7 +20,8 @@ _CELLS = 20_000_000  # of one chunk of resampling weights
 @dataclass(frozen=True)
 class Metric:
     """`live` and `candidate`: (n, k) parts of each row; `finish`: (…, k) sums of parts → (…) values. `rows` of the n
-    count for it. `kind` is all, language, class or aspect, `group` which one."""
+    count for it. `kind` is all, language, class or aspect, `group` which one. `gated`: it may not be worse beyond its
+    interval; `must_gain`: it must be better beyond it."""
 
     name: str
     kind: str
@@ -31,6 +32,7 @@ class Metric:
     finish: Finish
     higher_is_better: bool = True
     gated: bool = False
+    must_gain: bool = False
 
 
 @dataclass(frozen=True)

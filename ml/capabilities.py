@@ -27,10 +27,12 @@ class Capability:
     - `export`: function(base folder, result of the training, target) → figures of how the converted model agrees with
       the trained one; in `ml.engines` it is run as a process. `agreement`: the least that they may be.
     - `predict`: function(folder of a converted version, rows, check) → a prediction (dict) a row, in order.
-    - `measure`: function(rows, the live version's predictions, the candidate's) → `ml.measures.Measured`.
+    - `measure`: function(rows, the live version's predictions, the candidate's) → `ml.measures.Measured`; `measures` names
+      others for objectives of their own. `baseline`: function(rows) → predictions that a first version must beat.
     - `rescore`: function(store, or None for all that use the house version) → jobs to send; called after the live
       version changed.
-    - `new_labels`: function(store, since or None) → how many labels came.
+    - `new_labels`: function(store, since or None) → how many labels came. `data_page`: name of the page of a store that
+      shows what there is to learn from.
     """
 
     name: str
@@ -50,8 +52,15 @@ class Capability:
     agreement: dict[str, float] = field(default_factory=dict)
     predict: str = ""
     measure: str = ""
+    measures: dict[str, str] = field(default_factory=dict)
+    baseline: str = ""
     rescore: str = ""
     new_labels: str = ""
+    data_page: str = ""
+
+    def measure_of(self, config: dict[str, Any]) -> str:
+        """The measure for a version that was trained with these settings."""
+        return self.measures.get(str(config.get("objective", "")), self.measure)
 
     @property
     def base_name(self) -> str:

@@ -1,6 +1,7 @@
 """Compare a candidate with the live version on the frozen test rows of the candidate's data, each as it would run.
 
-The gate: the main metric is better, and no language or class with at least 30 rows is worse beyond its interval.
+The gate: the main metric is better, and no gated one (a language or class with at least 30 rows, say) is worse beyond its
+interval. Where nothing is live yet, a capability may name a baseline that must be beaten.
 """
 
 from dataclasses import asdict
@@ -80,18 +81,18 @@ def _work(found: Comparison, hold: jobs.Run) -> None:
     candidate = conversion.convert(found.candidate, check=hold.check)
     live = registry.live(found.capability, found.store_id)
     fields: dict[str, Any] = {"live": live, "rows": len(rows)}
-    if live is None:
+    if live is None and not kind.baseline:
         fields |= {"verdict": Comparison.Verdict.FIRST, "reasons": ["No version is live yet."]}
         return _finish(found, fields)
-    if live.pk == found.candidate_id:
+    if live is not None and live.pk == found.candidate_id:
         raise ComparisonError(f"{live.label} is live itself.")
-    hold.advance(1, message=live.label)
+    hold.advance(1, message=live.label if live else "baseline")
     predict = load(kind.predict)
-    before = predict(registry.folder(live), rows, hold.check)
+    before = predict(registry.folder(live), rows, hold.check) if live else load(kind.baseline)(rows)
     hold.advance(2, message=found.candidate.label)
     after = predict(candidate, rows, hold.check)
     hold.advance(3, message="measure")
-    measured = load(kind.measure)(rows, before, after)
+    measured = load(kind.measure_of(found.candidate.config))(rows, before, after)
     fields |= judge(measured, resamples=found.resamples, seed=found.seed)
     _finish(found, fields)
 
@@ -115,6 +116,9 @@ def judge(measured: Measured, *, resamples: int = bootstrap.RESAMPLES, seed: int
     scores = []
     reasons: list[str] = []
     verdict = Comparison.Verdict.NOT_BETTER
+    chance = False
+    if not any(metric.kind == "all" and metric.name == measured.main and metric.rows for metric in measured.metrics):
+        reasons.append(f"No test row tells {measured.main}: what it learned can't be measured yet.")
     for metric, told in zip(
         measured.metrics, bootstrap.paired(measured.metrics, resamples=resamples, seed=seed), strict=True
     ):
@@ -126,7 +130,7 @@ def judge(measured: Measured, *, resamples: int = bootstrap.RESAMPLES, seed: int
             "metric": metric.name, "kind": metric.kind, "group": metric.group, "n": metric.rows,
             "live": round(told.live, 5), "candidate": round(told.candidate, 5), "difference": round(told.difference, 5),
             "low": round(told.low, 5), "high": round(told.high, 5), "higher_is_better": metric.higher_is_better,
-            "gated": metric.gated, "worse": worse, "better": better, "main": main,
+            "gated": metric.gated or metric.must_gain, "worse": worse, "better": better, "main": main,
         })  # fmt: skip
         span = f"{told.live:.4f} → {told.candidate:.4f} [{told.low:+.4f}, {told.high:+.4f}]"
         if main and sign * told.difference > 1e-9:
@@ -136,7 +140,13 @@ def judge(measured: Measured, *, resamples: int = bootstrap.RESAMPLES, seed: int
         elif main:
             reasons.insert(0, f"{metric.name} is not better: {span}.")
         if metric.gated and worse:
-            reasons.append(f"{metric.kind} {metric.group}: {metric.name} is worse beyond its interval: {span}.")
+            where = f"{metric.kind} {metric.group}".strip()
+            reasons.append(f"{where}: {metric.name} is worse beyond its interval: {span}.")
+        if metric.must_gain and not better:
+            chance = True
+            reasons.append(f"{metric.name} could be chance: {span}.")
+    if chance:
+        verdict = Comparison.Verdict.NOT_BETTER
     if any(s["gated"] and s["worse"] for s in scores):
         verdict = Comparison.Verdict.WORSE
     return {

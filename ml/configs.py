@@ -56,6 +56,22 @@ class LoraTrainConfig:
         return {**asdict(self), "targets": list(self.targets)}
 
 
+@dataclass(frozen=True)
+class RankerConfig:
+    """The Bradley-Terry ranker: `l2` is the pull of the coefficients towards zero; 0 tries several on the held-out pairs."""
+
+    method: str = "bradley-terry"
+    l2: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.l2 <= 1e6:
+            raise ValueError(f"l2={self.l2}: 0 to 1000000")
+
+    def as_json(self) -> dict:
+        """The configuration as plain JSON values."""
+        return asdict(self)
+
+
 METHODS = ("full", "lora", "adalora", "adapter")
 OBJECTIVES = ("review", "classes", "contrastive", "mlm")
 

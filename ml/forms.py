@@ -25,6 +25,7 @@ HELP = {
     "dpo_epochs": _("DPO: passes over the pairs, at most."),
     "pairs_per_step": _("DPO: pairs that make a step."),
     "chosen_weight": _("DPO: weight of the plain loss of the preferred texts beside the pairs, which keeps the model writing whole texts."),
+    "l2": _("Pull of the coefficients towards zero; 0 tries several and keeps the best on the held-out pairs."),
     "rank": _("Size of a LoRA adapter. More learns more and forgets more."),
     "alpha": _("Scale of the LoRA adapter, usually twice the rank."),
     "dropout": _("Share of the inputs of the heads that are dropped while training."),
@@ -57,7 +58,7 @@ HELP = {
 }  # fmt: skip
 TITLES = {
     "lora": "LoRA", "adalora": "AdaLoRA", "adapter": _("Bottleneck adapter"), "full": _("All weights"), "fgm": "FGM", "pgd": "PGD",
-    "sft": _("Approved texts (SFT)"), "dpo": _("Preferences (DPO)"),
+    "bradley-terry": "Bradley-Terry", "sft": _("Approved texts (SFT)"), "dpo": _("Preferences (DPO)"),
 }  # fmt: skip
 
 

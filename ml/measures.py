@@ -2,7 +2,7 @@
 confusion matrices; the rows whose answer changed."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -120,9 +120,52 @@ def classes(rows: Sequence[dict], live: Sequence[dict], candidate: Sequence[dict
     return out
 
 
+def _sums(found: Sequence[dict], name: str) -> Array:
+    """(n, 2): sum and count of the numbers that each prediction has under that name."""
+    return np.array([[sum(p.get(name, ())), len(p.get(name, ()))] for p in found], float).reshape(-1, 2)
+
+
+def _preferred(pairs: Sequence[Sequence[float]]) -> list[float]:
+    """1 for each pair whose chosen text is likelier per token than the rejected one."""
+    return [float(chosen / n > rejected / m) for chosen, n, rejected, m in pairs]
+
+
+def _moved(live: Sequence[Sequence[float]], candidate: Sequence[Sequence[float]]) -> list[float]:
+    """1 for each pair whose likelihood ratio is higher than the live version's (the implicit reward of Rafailov et al.
+    2023 with the live version as reference), ½ where it is the same."""
+    gains = [(c[0] - c[2]) - (a[0] - a[2]) for a, c in zip(live, candidate, strict=True)]
+    return [0.5 if gain == 0 else float(gain > 0) for gain in gains]
+
+
+def _writing(rows: Sequence[dict], live: Sequence[dict], candidate: Sequence[dict]) -> list[Metric]:
+    """Of texts that both wrote to the same orders (predictions with "texts": [{"valid", "violates"}, …]): the shares that
+    keep to the channels' rules and that state what no fact holds. Of pairs ("pairs"): whether the chosen text is the
+    likelier one. None of it may get worse."""
+    out = []
+    sides: dict[str, list[Array]] = {}
+    for name, kind in (("valid", "valid"), ("violations", "violates")):
+        sides[name] = [
+            _sums([{"n": [float(t[kind]) for t in p.get("texts", ())]} for p in found], "n")
+            for found in (live, candidate)
+        ]
+    sides["preference_accuracy"] = [
+        _sums([{"n": _preferred(p.get("pairs", ()))} for p in found], "n") for found in (live, candidate)
+    ]
+    moved = [{"n": _moved(a.get("pairs", ()), c.get("pairs", ()))} for a, c in zip(live, candidate, strict=True)]
+    sides["preference_gain"] = [_sums([{"n": [0.5] * len(m["n"])} for m in moved], "n"), _sums(moved, "n")]
+    for name, (one, two) in sides.items():
+        if n := int(one[:, 1].sum()):
+            out.append(
+                Metric(name, "all", "", n, one, two, mean, higher_is_better=name != "violations",
+                       gated=name != "preference_gain")
+            )  # fmt: skip
+    return out
+
+
 def completions(rows: Sequence[dict], live: Sequence[dict], candidate: Sequence[dict]) -> Measured:
     """Texts: predictions {"loss": sum of -log p over the wanted tokens, "tokens", "kinds": {kind: [loss, tokens]}}; the
-    metric is the loss a token, lower is better."""
+    metric is the loss a token, lower is better. What both wrote and which of two texts they prefer is measured where the
+    predictions tell it."""
     out = Measured("loss")
 
     def parts(found: Sequence[dict], mask: Array) -> Array:
@@ -134,6 +177,7 @@ def completions(rows: Sequence[dict], live: Sequence[dict], candidate: Sequence[
             Metric("loss", kind, group, int(mask.sum()), parts(live, mask), parts(candidate, mask), mean,
                    higher_is_better=False, gated=kind == "language")
         )  # fmt: skip
+    out.metrics += _writing(rows, live, candidate)
     for name in sorted({k for p in live for k in p["kinds"]}):
         one, two = (np.array([p["kinds"].get(name, (0, 0)) for p in found], float) for found in (live, candidate))
         n = int((one[:, 1] > 0).sum())
@@ -141,10 +185,64 @@ def completions(rows: Sequence[dict], live: Sequence[dict], candidate: Sequence[
     moved = [
         (abs(two["loss"] / max(1, two["tokens"]) - one["loss"] / max(1, one["tokens"])), at)
         for at, (one, two) in enumerate(zip(live, candidate, strict=True))
+        if one["tokens"]
     ]
     for _size, at in sorted(moved, reverse=True)[:50]:
         one, two = (p["loss"] / max(1, p["tokens"]) for p in (live[at], candidate[at]))
         out.changes.append(Change(rows[at], "", f"{one:.3f}", f"{two:.3f}", 1 if two < one else -1))
+    return out
+
+
+def preferences(rows: Sequence[dict], live: Sequence[dict], candidate: Sequence[dict]) -> Measured:
+    """What `completions` measures, for a candidate that learned from pairs: the chosen texts must be preferred more often,
+    and the loss of the hand-written texts may rise."""
+    found = completions(rows, live, candidate)
+    metrics = [replace(m, gated=m.gated and m.name != "loss") for m in found.metrics]
+    out = Measured("preference_accuracy", metrics)
+    for row, one, two in zip(rows, live, candidate, strict=True):
+        sides = _preferred(one["pairs"]), _preferred(two["pairs"])
+        for pair, before, after in zip(row.get("pairs", ()), *sides, strict=True):
+            if before != after:
+                texts = (pair["rejected"], pair["chosen"])
+                told = Change(row, texts[1], texts[int(before)], texts[int(after)], int(after - before))
+                out.changes.append(told)
+    return out
+
+
+def ranking(rows: Sequence[dict], live: Sequence[dict], candidate: Sequence[dict]) -> Measured:
+    """Pairs of texts: predictions {"margins": score of the chosen minus that of the rejected, a pair}, rows {"pairs"}. A
+    candidate must beat what is live, and chance beyond its interval."""
+    out = Measured("pair_accuracy")
+
+    def hits(found: Sequence[dict]) -> list[list[float]]:
+        return [[0.5 if m == 0 else float(m > 0) for m in p["margins"]] for p in found]
+
+    def parts(values: list[list[float]], mask: Array) -> Array:
+        return _masked(_sums([{"n": v} for v in values], "n"), mask)
+
+    one, two = hits(live), hits(candidate)
+    chance = [[0.5] * len(values) for values in two]
+    every = np.ones(len(rows), bool)
+    pairs = sum(map(len, two))
+    out.metrics.append(Metric("pair_accuracy", "all", "", pairs, parts(one, every), parts(two, every), mean))
+    out.metrics.append(
+        Metric("over_chance", "all", "", pairs, parts(chance, every), parts(two, every), mean, must_gain=True)
+    )
+    sides = [("language", str(row.get("language") or "und")) for row in rows]
+    for kind, group in sorted(set(sides)):
+        mask = np.array([side == (kind, group) for side in sides])
+        n = int(parts(two, mask)[:, 1].sum())
+        if n >= FEWEST:
+            out.metrics.append(
+                Metric("pair_accuracy", kind, group, n, parts(one, mask), parts(two, mask), mean, gated=True)
+            )
+    for row, before, after in zip(rows, one, two, strict=True):
+        for pair, a, b in zip(row["pairs"], before, after, strict=True):
+            if a != b:
+                texts = {0.0: pair["rejected"], 1.0: pair["chosen"], 0.5: ""}
+                out.changes.append(
+                    Change({**row, "text": row["about"]}, pair["chosen"], texts[a], texts[b], 1 if b > a else -1)
+                )
     return out
 
 

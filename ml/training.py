@@ -1,7 +1,7 @@
 """Fine-tune a model of any capability: freeze its data, run the engine as a process, follow it, keep the result.
 
-The protocol of an engine (`python -m TRAINER RUN`): it reads RUN/spec.json {"base", "train", "valid", "test", "config",
-"init_from"} and the data beside it, appends events to RUN/log.jsonl ("start" or "resumed" with "total" and "step";
+The protocol of an engine (`python -m TRAINER RUN`): it reads RUN/spec.json {"base", "converted", "train", "valid", "test",
+"config", "init_from"} and the data beside it, appends events to RUN/log.jsonl ("start" or "resumed" with "total" and "step";
 "step" with step, total, epoch, loss, rate, seconds_left; "epoch" with metrics; "done" with metrics; "failed" with error;
 "cancelled"), keeps its checkpoints in RUN and goes on from the newest by itself, and leaves RUN/result. A file RUN/cancel
 asks it to stop.
@@ -191,7 +191,7 @@ def _prepare(run: TrainingRun, found: Capability, hold: jobs.Run) -> None:
             shutil.copyfile(source, target / f"{part}.new")
             (target / f"{part}.new").rename(target / f"{part}.jsonl")
     spec = {
-        "base": str(sources.hf_dir(found.base_name)), **names, "config": run.config,
+        "base": str(sources.hf_dir(found.base_name)), "converted": str(sources.ct2_dir(found.base_name)), **names, "config": run.config,
         "threads": settings.TRAIN_THREADS or devices.threads(),
         "init_from": str(trained_folder(run.parent)) if run.parent and run.parent.trained else None,
     }  # fmt: skip

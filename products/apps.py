@@ -34,9 +34,28 @@ class ProductsConfig(AppConfig):
                 objectives=("sft", "dpo"),
                 export="ml.engines.causal_run.export",
                 agreement={"logit_correlation": 0.95},
-                predict="ml.predictions.completions",
+                predict="products.copy_held_out.completions",
                 measure="ml.measures.completions",
+                measures={"dpo": "ml.measures.preferences"},
                 new_labels="products.copy_dataset.new_labels",
+                data_page="products:copy_pairs",
+            )  # fmt: skip
+        )
+        register(
+            Capability(
+                "copy_ranking",
+                "Ranking of ad copy",
+                "products.preferences.for_ranking",
+                trainer="ml.engines.preference_ranker",
+                config="ml.configs.RankerConfig",
+                options=("l2",),
+                methods=("bradley-terry",),
+                export="ml.engines.preference_ranker.export",
+                predict="ml.predictions.ranking",
+                measure="ml.measures.ranking",
+                baseline="ml.predictions.no_ranking",
+                new_labels="products.preferences.new_pairs",
+                data_page="products:copy_pairs",
             )  # fmt: skip
         )
 

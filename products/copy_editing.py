@@ -16,7 +16,7 @@ from products import claims
 from products.asset_history import keep
 from products.channels import limits
 from products.copy_gates import ALIKE, Objection, choose, judge, objections, overlap
-from products.copywriting import asset_of, brief_of, facts_of, others_of, spans_json, write_fields
+from products.copywriting import asset_of, brief_of, facts_of, others_of, ranked, spans_json, write_fields
 from products.models import AdAsset, AssetRevision, Product, ProductChange
 
 MOST_AT_ONCE = 1000
@@ -121,14 +121,17 @@ def rewrite(asset: AdAsset, by: User | None = None) -> bool:
     fresh = [d for d in sifted[asset.field].drafts if all(overlap(d.text, text) <= ALIKE for text in taken)]
     if not fresh or made is None:
         return False
+    fresh, scores = ranked(asset.store_id, brief.known(facts), fresh, bounds[asset.field])
     draft = choose(fresh, 1)[0]
-    new = asset_of(asset.request, asset.field, asset.position, draft, made, brief.shown(facts, draft.angle))
+    shown = brief.shown(facts, draft.angle)
+    new = asset_of(asset.request, asset.field, asset.position, draft, made, shown, scores.get(draft.text))
     with transaction.atomic():
         now = AdAsset.objects.select_for_update().get(pk=asset.pk)
         if now.origin == AdAsset.Origin.HUMAN or now.status == AdAsset.Status.APPROVED:
             return False  # a person touched it meanwhile
         keep(now, by)
-        for name in ("text", "machine_text", "angle", "facts", "model_version", "model_label", "inputs_hash"):
+        written = ("text", "machine_text", "angle", "facts", "model_version", "model_label", "inputs_hash", "ranking")
+        for name in written:
             setattr(now, name, getattr(new, name))
         now.status, now.written_at = AdAsset.Status.PROPOSED, timezone.now()
         now.save()

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from products import asset_views, brief_views, channel_views, copy_batch_views, copy_views
+from products import asset_views, brief_views, channel_views, copy_batch_views, copy_views, preferences_views
 
 urlpatterns = [
     path("products/<int:pk>/copy/", copy_views.write_copy, name="write_copy"),
@@ -23,6 +23,7 @@ urlpatterns = [
     path("copy/briefs/<int:pk>/", brief_views.brief_edit, name="brief_edit"),
     path("copy/briefs/<int:pk>/delete/", brief_views.brief_delete, name="brief_delete"),
     path("copy/voice/", brief_views.brand_voice, name="brand_voice"),
+    path("copy/pairs/", preferences_views.copy_pairs, name="copy_pairs"),
     path("copy/batches/", copy_batch_views.copy_batches, name="copy_batches"),
     path("copy/batches/select/", copy_batch_views.copy_batch_select, name="copy_batch_select"),
     path("copy/batches/new/", copy_batch_views.copy_batch_new, name="copy_batch_new"),

@@ -8,14 +8,16 @@ import hashlib
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Protocol
 
+import numpy as np
 from django.db import transaction
 from django.utils import timezone
 
 from ecomai.lib.money import plain as plain_money
 from ecomai.models import Store, User
-from ml import encoder, generator
+from ml import encoder, generator, ranker
 from ml.generator import Generation, Prompt, SamplingOptions
 from products import brand_voice, briefs, claims, copy_dataset
 from products.briefs import Brief
@@ -32,6 +34,7 @@ __all__ = [
 
 ROUNDS = 3
 OVERSAMPLE = 3  # candidates per wanted text and angle in a round
+MOST_FIT = 2.0  # of the ranker's log-odds in the choice: more than closeness to the facts, less than all
 TIME_LIMIT = 150.0  # seconds after which no further round begins
 
 
@@ -211,10 +214,11 @@ def write(request: CopyRequest, run: Run) -> None:
         raise
     assets = []
     for key, count in request.asked.items():
-        drafts = sifted[key].drafts
+        drafts, scores = ranked(request.store_id, brief.known(facts), sifted[key].drafts, bounds[key])
         vectors = encoder.embed([d.text for d in drafts]) if len(drafts) > count else None
         for position, draft in enumerate(choose(drafts, count, vectors), 1):
-            assets.append(asset_of(request, key, position, draft, last, brief.shown(facts, draft.angle)))
+            told = scores.get(draft.text, {})
+            assets.append(asset_of(request, key, position, draft, last, brief.shown(facts, draft.angle), told))
     run.check()
     with transaction.atomic():
         locked = CopyRequest.objects.select_for_update().get(pk=request.pk)
@@ -232,14 +236,46 @@ def write(request: CopyRequest, run: Run) -> None:
     run.advance(expected, total=expected)
 
 
-def asset_of(request: CopyRequest, key: str, position: int, draft: Draft, made: Generation, facts: Facts) -> AdAsset:
-    """The row of a draft, not saved; `facts` as the model read them."""
+def about(facts: Facts) -> str:
+    """What the encoder reads of a product, in one line: in training the ranker and in using it."""
+    parts = [facts.title, facts.brand, facts.category, facts.description[:300]]
+    parts += [f"{name} {value}" for name, value in facts.attributes.items()]
+    return " ".join(filter(None, parts))
+
+
+def ranked(store: int, facts: Facts, drafts: list[Draft], limit: Limit) -> tuple[list[Draft], dict[str, dict]]:
+    """The drafts with what the store's ranker thinks of them added to their fit, and for each text {"version", "label",
+    "score"} for its provenance. Without a live ranker they stay as they are."""
+    found = ranker.live(store) if drafts else None
+    if found is None:
+        return drafts, {}
+    version, model = found
+    scores = model.scores(about(facts), [d.text for d in drafts], [limit.aim] * len(drafts))
+    # Log-odds against the mean of the candidates; one that is far off doesn't outweigh everything else.
+    fits = np.clip(scores - scores.mean(), -MOST_FIT, MOST_FIT)
+    told = {
+        draft.text: {"version": version.pk, "label": version.label, "score": round(float(score), 4)}
+        for draft, score in zip(drafts, scores, strict=True)
+    }
+    return [replace(d, fit=d.fit + float(fit)) for d, fit in zip(drafts, fits, strict=True)], told
+
+
+def asset_of(
+    request: CopyRequest,
+    key: str,
+    position: int,
+    draft: Draft,
+    made: Generation,
+    facts: Facts,
+    ranking: dict | None = None,
+) -> AdAsset:
+    """The row of a draft, not saved; `facts` as the model read them, `ranking` as `ranked` told it."""
     source = f"{prefix(facts)}{suffix(Order(key, request.locale, request.tone, draft.angle, 0))}"
     return AdAsset(
         store_id=request.store_id, request=request, product_id=request.product_id, field=key, locale=request.locale,
         tone=request.tone, angle=draft.angle, position=position, text=draft.text, machine_text=draft.text,
         facts=spans_json(draft.spans), model_version_id=made.model.version_id, model_label=made.model.label,
-        inputs_hash=hashlib.sha256(source.encode()).hexdigest(),
+        inputs_hash=hashlib.sha256(source.encode()).hexdigest(), ranking=ranking or {},
     )  # fmt: skip
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from django.utils.translation import gettext_lazy
+
 from ecomai.lib import html
 from ecomai.models import Store
 from ml import ab_stats
@@ -19,7 +21,7 @@ from products.channels import HOUSE_LIMITS, Limit, limits
 from products.copy_dataset import part_of
 from products.copy_gates import judge
 from products.copy_prompts import Facts, Order
-from products.copywriting import facts_known, facts_of, facts_read, others_of
+from products.copywriting import about, facts_known, facts_of, facts_read, others_of
 from products.experiment_checks import LISTING
 from products.experiment_results import newest
 from products.models import AdAsset, AssetRevision, CopyRequest, Experiment, Product, PublishedText
@@ -27,6 +29,11 @@ from products.publishing import first_locale
 
 EXPERIMENT, EDIT, APPROVAL = "experiment", "edit_over_machine", "approved_over_rejected"
 STRENGTH = {APPROVAL: 1, EDIT: 2, EXPERIMENT: 3}
+SOURCES = {
+    EXPERIMENT: gettext_lazy("Experiment's winner"), EDIT: gettext_lazy("A person's edit"),
+    APPROVAL: gettext_lazy("Approved over rejected"),
+}  # fmt: skip
+LEAST = 20  # pairs of the training part that DPO wants (ml/engines/causal_dpo.py)
 MOST_RIVALS = 2  # approved texts that one rejected text is paired with, gate-broken ones a field and request
 LONGEST = 1000  # characters of a text that the model could learn
 CUT = 200  # examples of what a gate threw away are kept up to here
@@ -101,6 +108,23 @@ def counts(store: Store, pairs: Iterable[Pair]) -> dict[str, Counter]:
         if pair.reason:
             told["reason"][pair.reason] += 1
     return told
+
+
+def for_ranking(store: Store | None) -> dict[str, list[dict]]:
+    """{"train", "valid", "test"} rows {"id", "language", "about", "pairs": [{"chosen", "rejected", "limit", "source",
+    "weight"}, …]}, a product and language each, for the model that ranks. Without a store there is nothing."""
+    parts: dict[str, list[dict]] = {"train": [], "valid": [], "test": []}
+    rows: dict[tuple[int, str, str], dict] = {}
+    for pair in of_store(store) if store else ():
+        key = (pair.product, pair.order.locale, about(pair.facts))
+        if key not in rows:
+            rows[key] = {"id": f"p{pair.product}", "language": pair.order.locale, "about": key[2], "pairs": []}
+            parts[part_of(store, pair.product)].append(rows[key])
+        rows[key]["pairs"].append({
+            "chosen": pair.chosen, "rejected": pair.rejected, "limit": pair.order.limit, "source": pair.source,
+            "weight": round(pair.weight, 4),
+        })  # fmt: skip
+    return parts
 
 
 def new_pairs(store: Store, since: datetime | None = None) -> int:

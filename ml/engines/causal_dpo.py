@@ -6,11 +6,11 @@ of the plain loss of the chosen text goes beside it, against the known drift of 
 2024, arXiv 2404.19733). Prompts are tokenised as in training on completions and as when writing.
 """
 
+import functools
 import hashlib
 import json
 import math
 import shutil
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -20,12 +20,14 @@ import torch
 from datasets import Dataset
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.nn import functional
 from transformers import TrainerCallback
 from trl import DPOConfig, DPOTrainer
+from trl.trainer.utils import FusedCausalLMOutput
 
 from ml.configs import LoraTrainConfig
 from ml.engines.causal_lora import CompletionModel, Progress, TrainingCancelled, _replace, save_adapter
-from ml.engines.packing import PrefixExample, pack
+from ml.engines.packing import Packed
 
 LEAST_PAIRS = 20  # of the training part below which there is nothing to learn
 PAIRS_AT_ONCE = 2  # of one forward pass; a step accumulates `pairs_per_step`
@@ -64,23 +66,38 @@ def read_pairs(path: Path) -> list[PreferencePair]:
     ]
 
 
+def token_ids(model: CompletionModel, pair: PreferencePair) -> dict[str, list[int]]:
+    """The prompt and both texts, each with its end of line, as trl names them."""
+    prompt = [model.tokenizer.bos_token_id, *model.tokenize(pair.prefix), *model.tokenize(pair.suffix)]
+    return {
+        "prompt_ids": prompt, "chosen_ids": model.tokenize(pair.chosen + "\n"),
+        "rejected_ids": model.tokenize(pair.rejected + "\n"),
+    }  # fmt: skip
+
+
+def both(model: CompletionModel, prompt: list[int], chosen: list[int], rejected: list[int]) -> tuple[Tensor, Tensor]:
+    """Log-probability of each token of the chosen and of the rejected text, in one pass that reads the prompt once."""
+    packed = Packed()
+    packed.add(prompt[:-1], 1, -1, 0, 0)
+    for number, text in enumerate((chosen, rejected)):
+        packed.add([prompt[-1], *text], 1, number, len(prompt) - 1, len(text))
+    losses, _learned = model.token_losses(packed)
+    return -losses[: len(chosen)], -losses[len(chosen) :]
+
+
+@torch.no_grad()
 def log_probabilities(
     model: CompletionModel, pairs: Sequence[PreferencePair], check: Callable[[], None] = lambda: None
 ) -> Tensor:
-    """(n, 4): log p of the chosen text and its tokens, log p of the rejected one and its tokens; each with its end of line."""
+    """(n, 4): log p of the chosen text and its tokens, log p of the rejected one and its tokens."""
     was = model.model.training
     model.model.eval()
-    bos, out = model.tokenizer.bos_token_id, torch.zeros(len(pairs), 4)
+    out = torch.zeros(len(pairs), 4)
     for row, pair in enumerate(pairs):
         check()
-        both = ((pair.suffix, pair.chosen), (pair.suffix, pair.rejected))
-        (packed,) = pack([PrefixExample(pair.prefix, both)], model.tokenize, bos=bos, max_tokens=sys.maxsize, seed=None)
-        with torch.no_grad():
-            losses, learned = model.token_losses(packed)
-        block = torch.tensor(packed.block)[learned.cpu()]
-        for number in (0, 1):
-            own = losses.cpu()[block == number]
-            out[row, 2 * number], out[row, 2 * number + 1] = -own.sum(), len(own)
+        ids = token_ids(model, pair)
+        for at, found in zip((0, 2), both(model, *ids.values()), strict=True):
+            out[row, at], out[row, at + 1] = found.sum(), len(found)
     model.model.train(was)
     return out
 
@@ -96,8 +113,42 @@ def measures(now: Tensor, start: Tensor) -> dict[str, float]:
     }  # fmt: skip
 
 
+def _forward(writer: CompletionModel, plain: Callable, *args, fused_lm_head: bool = False, **kwargs):
+    """What trl asks of a model: the log-probabilities of the labelled tokens (2 n, T - 1), the chosen texts first. Figures
+    that the loss doesn't need are left at 0."""
+    if not fused_lm_head:
+        return plain(*args, **kwargs)
+    ids, labels = kwargs["input_ids"], kwargs["labels"]
+    half = len(ids) // 2
+    parts: list[tuple[int, int, Tensor]] = []
+    for row in range(half):
+        start = int((labels[row] != -100).nonzero()[0])
+        prompt = ids[row, :start].tolist()
+        texts = [labels[at][labels[at] != -100].tolist() for at in (row, row + half)]
+        parts += [(at, start, found) for at, found in zip((row, row + half), both(writer, prompt, *texts), strict=True)]
+    rows = [
+        functional.pad(found, (start - 1, ids.shape[1] - start - len(found)))
+        for _at, start, found in sorted(parts, key=lambda p: p[0])
+    ]
+    log_probs = torch.stack(rows)
+    nothing = torch.zeros_like(log_probs)
+    return FusedCausalLMOutput(
+        loss=-log_probs.sum(), log_probs=log_probs, entropy=nothing, mean_logits=nothing, is_top1=nothing.bool(),
+        label_mask=labels[:, 1:] != -100,
+    )  # fmt: skip
+
+
 class _Trainer(DPOTrainer):
-    """trl's trainer on tokens of ours; a checkpoint holds the adapter alone, in full precision."""
+    """trl's trainer on tokens of ours. The log-probabilities of the reference are in the data: the model holds one adapter.
+    A checkpoint holds it alone, in full precision."""
+
+    def __init__(self, writer: CompletionModel, **kwargs):
+        super().__init__(model=writer.model, processing_class=writer.tokenizer, **kwargs)
+        self.model.delete_adapter("ref")
+        self.precompute_ref_logps = True
+        # trl's own pass reads each prompt twice and, without Triton, multiplies every position by the vocabulary.
+        base = self.model.get_base_model()
+        base.forward = functools.partial(_forward, writer, base.forward)
 
     def _prepare_dataset(self, dataset, *_args):
         return dataset
@@ -213,15 +264,18 @@ def _fingerprint(config: LoraTrainConfig, *parts: Sequence[PreferencePair]) -> s
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-def _tokens(model: CompletionModel, pairs: Sequence[PreferencePair], most: int) -> list[tuple[PreferencePair, dict]]:
-    """The pairs that fit into `most` tokens, with their token ids."""
-    out = []
-    for pair in pairs:
-        prompt = [model.tokenizer.bos_token_id, *model.tokenize(pair.prefix), *model.tokenize(pair.suffix)]
-        chosen, rejected = model.tokenize(pair.chosen + "\n"), model.tokenize(pair.rejected + "\n")
-        if len(prompt) + max(len(chosen), len(rejected)) <= most:
-            out.append((pair, {"prompt_ids": prompt, "chosen_ids": chosen, "rejected_ids": rejected}))
-    return out
+def _fitting(model: CompletionModel, pairs: Sequence[PreferencePair], most: int) -> list[PreferencePair]:
+    """The pairs of which neither text ends beyond `most` tokens."""
+    sizes = [[len(part) for part in token_ids(model, pair).values()] for pair in pairs]
+    return [pair for pair, (start, *texts) in zip(pairs, sizes, strict=True) if start + max(texts) <= most]
+
+
+def _data(model: CompletionModel, pairs: Sequence[PreferencePair], reference: Tensor) -> Dataset:
+    """The pairs as trl wants them, with what the reference says of them."""
+    return Dataset.from_list([
+        {**token_ids(model, pair), "ref_chosen_logps": told[0], "ref_rejected_logps": told[2]}
+        for pair, told in zip(pairs, reference.tolist(), strict=True)
+    ])  # fmt: skip
 
 
 def arguments(config: LoraTrainConfig, folder: Path) -> DPOConfig:
@@ -267,13 +321,12 @@ def train(
     model = CompletionModel(base_dir, config)
     if init_from is not None:
         model.start_from(init_from)
-    learned, held = (_tokens(model, part, config.max_tokens) for part in (pairs, heldout))
+    learned, held = (_fitting(model, part, config.max_tokens) for part in (pairs, heldout))
     if len(learned) < LEAST_PAIRS or not held:
         raise ValueError(
             f"DPO needs {LEAST_PAIRS} preference pairs to train and one held out that fit into {config.max_tokens} tokens; "
             f"there are {len(learned)} and {len(held)}"
         )
-    kept = [pair for pair, _ids in held]
     work = out / "trainer"
     mark, fingerprint = work / "fingerprint", _fingerprint(config, pairs, heldout)
     if not mark.exists() or mark.read_text() != fingerprint:
@@ -281,12 +334,17 @@ def train(
             shutil.rmtree(old, ignore_errors=True)
         work.mkdir()
         mark.write_text(fingerprint)
-    first = log_probabilities(model, kept, check)
+    known = work / "reference.safetensors"
+    if not known.exists():
+        told = {name: log_probabilities(model, part, check) for name, part in (("train", learned), ("held", held))}
+        save_file(told, work / "reference.new")
+        (work / "reference.new").rename(known)
+    reference = load_file(known)
+    first = reference["held"]
     follow = _Follow(out, config, math.inf, check, progress)
     trainer = _Trainer(
-        model=model.model, args=arguments(config, work), processing_class=model.tokenizer,
-        train_dataset=Dataset.from_list([ids for _pair, ids in learned]),
-        eval_dataset=Dataset.from_list([ids for _pair, ids in held]),
+        model, args=arguments(config, work), train_dataset=_data(model, learned, reference["train"]),
+        eval_dataset=_data(model, held, first),
     )  # fmt: skip
     resume = _checkpoint(work)
     start_loss = trainer.evaluate()["eval_loss"] if resume is None else json.loads((work / "start.json").read_text())
@@ -304,8 +362,7 @@ def train(
     best = out / "best"
     epoch = int((best / "epoch").read_text()) if best.exists() else -1
     trainer.put(load_file(best / "adapter.safetensors") if best.exists() else begin)
-    model.model.delete_adapter("ref")
-    end = log_probabilities(model, kept, check)
+    end = log_probabilities(model, held, check)
     save_adapter(model, out / "adapter")
     return DpoResult(
         out / "adapter", measures(first, first), measures(end, first), trainer.state.global_step, epoch,

@@ -187,6 +187,9 @@ class AdAsset(models.Model):
     model_version = models.ForeignKey(ModelVersion, models.SET_NULL, null=True, related_name="+")
     model_label = models.CharField(max_length=120)
     inputs_hash = models.CharField(max_length=64)
+    ranking = models.JSONField(
+        default=dict, blank=True, help_text="{version, label, score}: what the store's ranker gave it, if it has one"
+    )
     written_at = models.DateTimeField(default=timezone.now)
     edited_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
     edited_at = models.DateTimeField(null=True, blank=True)

@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from ml import sources
 from ml.configs import LoraTrainConfig
 
 PREFIX = "### facts\ntitle: {}\n###"
@@ -154,3 +155,71 @@ def test_pairs_are_read_from_the_rows_of_a_snapshot(tmp_path):
     path = tmp_path / "train.jsonl"
     path.write_text("\n".join(json.dumps(r, ensure_ascii=False) for r in (row, {"prefix": "y", "completions": []})))
     assert read_pairs(path) == [PreferencePair("x", "s", "a", "b\u2028c")]
+
+
+@pytest.mark.training
+@pytest.mark.timeout(3000)
+@pytest.mark.django_db
+def test_the_house_adapter_learns_from_two_hundred_pairs(tmp_path, settings, capsys):
+    """End to end on a processor, as a run of the protocol, killed on the way: the hand-written text of a product over what
+    the house adapter itself wrote to the same order (see benchmarks/preferences.py)."""
+    import os
+    import signal
+    import subprocess
+    import sys
+    import time
+
+    import numpy as np
+
+    from benchmarks import preferences as bench
+    from ml import registry
+    from ml.engines import causal_dpo, causal_run
+    from ml.engines.causal_lora import CompletionModel
+
+    version = next(v for v in registry.register_house() if v.capability == "copy")
+    init_from = settings.MODELS_DIR / version.trained
+    rows = bench.house_pairs(registry.folder(version), ("train", "heldout"), most=60)
+    base, run = sources.hf_dir(settings.GENERATOR), tmp_path / "run"
+    run.mkdir()
+    parts = {"train": [r for r in rows if r["split"] == "train"], "valid": [r for r in rows if r["split"] == "heldout"]}
+    for name, part in parts.items():
+        (run / f"{name}.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in part))
+    config = LoraTrainConfig(objective="dpo", checkpoint_every=10)
+    spec = {
+        "base": str(base), "train": "train.jsonl", "valid": "valid.jsonl", "config": config.as_json(), "threads": 2,
+        "init_from": str(init_from),
+    }  # fmt: skip
+    (run / "spec.json").write_text(json.dumps(spec))
+
+    def events(kind: str = "") -> list[dict]:
+        lines = (run / "log.jsonl").read_text().splitlines() if (run / "log.jsonl").exists() else []
+        return [e for e in map(json.loads, lines) if kind in ("", e["event"])]
+
+    line = [sys.executable, "-m", "ml.engines.causal_run", str(run)]
+    first = subprocess.Popen(line, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while first.poll() is None and not any(e["step"] > 12 for e in events("step")):
+        time.sleep(1)
+    first.send_signal(signal.SIGKILL)
+    assert first.wait() == -signal.SIGKILL and not events("done")
+    done = subprocess.run(line, env=os.environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert events("resumed")[0]["step"] == 10 and events("done")[0]["metrics"]["reward_accuracy"] > 0.5
+
+    trained, held = (causal_dpo.read_pairs(run / f"{name}.jsonl") for name in parts)
+    assert len(trained) >= bench.LEAST_TRAIN and len(held) >= 40
+    model, scores = CompletionModel(base, config), []
+    for adapter in (init_from, run / "result"):
+        model.start_from(adapter)
+        scores.append(causal_dpo.log_probabilities(model, held).numpy())
+    before, after = (bench.accuracy(s) for s in scores)
+    groups = np.array([row["id"] for row in parts["valid"] for _pair in row["pairs"]])
+    with capsys.disabled():
+        print(
+            f"\nDPO on {len(trained)} pairs, {len(held)} held out: accuracy {before.mean():.3f} → {after.mean():.3f}, "
+            f"gain {bench.spread(after - before, groups)}; implicit reward {bench.moved(*scores).mean():.3f} "
+            f"{bench.spread(bench.moved(*scores), groups)}"
+        )
+    assert after.mean() > before.mean() and bench.spread(bench.moved(*scores), groups)[0] > 0.5
+    target = tmp_path / "converted"
+    target.mkdir()
+    assert causal_run.export(base, run / "result", target)["logit_correlation"] > 0.95

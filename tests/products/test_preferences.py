@@ -218,3 +218,46 @@ def test_rows_hold_texts_and_pairs_with_the_facts_that_the_model_read(store):
         {"suffix": f" {FIELD} | en | neutral | feature | 40\n", "chosen": "A mug that tea lovers keep", "rejected": "Mug",
          "source": APPROVAL, "weight": 1}
     ]  # fmt: skip
+
+
+def test_the_page_shows_what_there_is_to_learn_and_only_to_its_store(store, other_store, alice, bob, charlie, as_user):
+    first = order(store)
+    asset(first, "Glazed <b>stoneware</b> mug", "approved")
+    asset(first, "Mug made of oak", "rejected")
+    copy_editing.edit(asset(first, "Bowl"), "Stoneware bowl", alice)
+    path = f"/s/{store.slug}/copy/pairs/"
+    page = as_user(alice).get(path)
+    assert page.status_code == 200 and page.context["total"] == 2
+    told = page.content.decode()
+    assert "Glazed &lt;b&gt;stoneware&lt;/b&gt; mug" in told and "Mug made of oak" in told and "Stoneware bowl" in told
+    assert "2 pairs" in told and "/admin/" not in told.split("<main")[1]
+    assert {name: n for name, _label, n in page.context["sources"]} == {EXPERIMENT: 0, EDIT: 1, APPROVAL: 1}
+    assert page.context["reasons"][0][1] == 1 and sum(page.context["parts"].values()) == 2
+    edits = as_user(bob).get(path, {"source": EDIT, "page": "x"})
+    assert [row["pair"].source for row in edits.context["rows"]] == [EDIT]
+    assert as_user(alice).get(path, {"source": "none"}).context["rows"] == []
+    assert as_user(charlie).get(path).status_code == 404
+    empty = as_user(charlie).get(f"/s/{other_store.slug}/copy/pairs/").content.decode()
+    assert "Nothing to learn from yet" in empty and "oak" not in empty
+
+
+def test_retraining_offers_approved_texts_and_preferences_and_leads_to_the_pairs(store, alice, as_user):
+    alice.is_staff = True
+    alice.save()
+    client = as_user(alice)
+    form = client.get("/admin/ml/trainingrun/retrain/?capability=copy").content.decode()
+    for words in (
+        "Approved texts (SFT)",
+        "Preferences (DPO)",
+        "Beta",
+        "DPO learning rate",
+        f"/s/{store.slug}/copy/pairs/",
+    ):
+        assert words in form, words
+    replies = client.get("/admin/ml/trainingrun/retrain/?capability=replies").content.decode()
+    assert "Preferences (DPO)" not in replies and "Beta" not in replies and "/copy/pairs/" not in replies
+    assert (
+        "Pull of the coefficients"
+        in client.get("/admin/ml/trainingrun/retrain/?capability=copy_ranking").content.decode()
+    )
+    assert "Retrain the writer" in client.get(f"/s/{store.slug}/copy/pairs/").content.decode()
