@@ -2,10 +2,11 @@
 
 from django import forms
 from django.contrib import admin
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ecomai.admin import StoreScoped
-from products import channel_rules, models
+from products import brief_forms, briefs, channel_rules, models
 
 
 class CatalogueAdmin(StoreScoped):
@@ -98,6 +99,78 @@ class AssetAdmin(LogAdmin):
     view_permission = "copy.view"
     list_display = ["text", "field", "locale", "status", "origin", "model_label"]
     list_filter = ["status", "origin", "locale"]
+
+
+class BriefForm(brief_forms.BriefForm, forms.ModelForm):
+    """The fields and checks of the brief's own page, with the store."""
+
+    class Meta:
+        model = models.CopyBrief
+        fields = ["store", *brief_forms.BriefForm.base_fields]
+
+    def clean(self) -> dict:
+        data = super().clean() or {}
+        if self.errors:
+            return data
+        try:
+            briefs.check(data)
+        except forms.ValidationError as error:
+            self.add_error(None, error)
+        store = data.get("store") or self.instance.store
+        same = models.CopyBrief.objects.filter(store=store, name=data["name"]).exclude(pk=self.instance.pk)
+        if same.exists():
+            self.add_error("name", _("There is a brief of that name already."))
+        return data
+
+
+@admin.register(models.CopyBrief)
+class CopyBriefAdmin(StoreScoped):
+    form = BriefForm
+    view_permission = "copy.view"
+    edit_permission = "copy.write"
+    list_display = ["name", "store", "locale", "tone", "audience", "updated_at"]
+    list_filter = ["locale", "store"]
+    search_fields = ["name", "audience"]
+
+    def get_readonly_fields(self, request, obj=None) -> list[str]:
+        return ["store"] if obj else []  # its orders stay in the store
+
+    def save_model(self, request, obj, form, change) -> None:
+        obj.updated_at = timezone.now()
+        if not change:
+            obj.created_by = request.user
+        super().save_model(request, obj, form, change)
+
+
+class FollowsItsText(LogAdmin):
+    """Rows that go when what they belong to goes, and never from their own pages."""
+
+    view_permission = "copy.view"
+    edit_permission = "copy.approve"
+    show_full_result_count = False
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        own = f"{self.opts.app_label}_{self.opts.model_name}_"
+        here = (request.resolver_match.url_name or "").startswith(own) if request.resolver_match else False
+        return not here and super().has_delete_permission(request, obj)
+
+
+@admin.register(models.CopyBatch)
+class CopyBatchAdmin(FollowsItsText):
+    list_display = ["__str__", "store", "status", "created_by", "created_at", "finished_at"]
+    list_select_related = ["store", "job", "created_by"]
+    list_filter = ["job__status", "store"]
+
+    @admin.display(description=_("status"), ordering="job__status")
+    def status(self, obj: models.CopyBatch) -> str:
+        return obj.job.get_status_display() if obj.job else "—"
+
+
+@admin.register(models.AssetRevision)
+class AssetRevisionAdmin(FollowsItsText):
+    list_display = ["text", "asset", "store", "origin", "model_label", "replaced_by", "replaced_at"]
+    list_select_related = ["asset", "store", "replaced_by"]
+    list_filter = ["origin"]
 
 
 @admin.register(models.ChannelField)

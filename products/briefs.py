@@ -199,8 +199,8 @@ def phrases(lines: str) -> list[str]:
     return list(dict.fromkeys(entry for entry in found if entry.strip("| ")))
 
 
-def save(*, brief: CopyBrief | None, store: Store, by: User | None, **fields) -> CopyBrief:
-    """Write a brief, new where `brief` is None. Raises ValidationError (by field)."""
+def check(fields: Mapping) -> None:
+    """Raise ValidationError (by field) where a brief of these fields makes no sense."""
     errors = {}
     if not fields["name"].strip():
         errors["name"] = _("Give the brief a name.")
@@ -220,6 +220,11 @@ def save(*, brief: CopyBrief | None, store: Store, by: User | None, **fields) ->
         errors["banned"] = _("“%(word)s” can't be both demanded and banned.") % {"word": clash[0]}
     if errors:
         raise ValidationError(errors)
+
+
+def save(*, brief: CopyBrief | None, store: Store, by: User | None, **fields) -> CopyBrief:
+    """Write a brief, new where `brief` is None. Raises ValidationError (by field)."""
+    check(fields)
     row = brief or CopyBrief(store=store, created_by=by)
     for name, value in fields.items():
         setattr(row, name, value)
