@@ -10,11 +10,12 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ecomai.access import store_view
+from ecomai.forms import LOCALES
 from ecomai.permissions import allowed
 from ml.generator import GenerationError
 from products import asset_history as history
 from products import copy_editing
-from products.channels import limits
+from products.channels import CHANNELS, limits
 from products.copy_presentation import RULES, cards, dress, warnings
 from products.models import AdAsset, AssetRevision
 
@@ -37,7 +38,7 @@ def _asset(request, pk: int) -> AdAsset:
 
 def _card(request, asset: AdAsset, **more) -> HttpResponse:
     if request.htmx:
-        context = {"asset": dress(asset, limits(request.store)), **more}
+        context = {"asset": dress(asset, limits(request.store), more.get("draft", "")), **more}
         return render(request, "products/_asset.html", context)
     if more.get("error"):
         messages.error(request, more["error"])
@@ -95,6 +96,9 @@ def assets_decide(request: HttpRequest) -> HttpResponse:
         n = copy_editing.decide_many(request.store, ids, status, request.user, request.POST.get("reason", ""))
     except ValueError:
         return HttpResponse(status=422)
+    if not ids:
+        messages.info(request, _("Tick the texts first."))
+        return back(request, reverse("products:copy_requests", args=[request.store.slug]))
     if status == AdAsset.Status.APPROVED:
         told = ngettext("%(n)d text approved.", "%(n)d texts approved.", n)
     else:
@@ -137,7 +141,8 @@ def asset_history(request: HttpRequest, pk: int) -> HttpResponse:
     asset = dress(_asset(request, pk), limits(request.store))
     context = {
         "asset": asset, "order": asset.request, "versions": history.versions(asset),
-        "comments": asset.comments.select_related("author"),
+        "comments": asset.comments.select_related("author"), "channel": CHANNELS.get(asset.limit.channel, ""),
+        "language": dict(LOCALES).get(asset.locale, asset.locale),
     }  # fmt: skip
     return render(request, "products/asset_history.html", context)
 

@@ -8,9 +8,9 @@ from django.db.models import Count, QuerySet
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
-from ecomai.lib.text import measure
+from ecomai.lib.text import Length, measure
 from products import briefs, copy_previews
 from products.channels import ANGLES, CHANNELS, Limit
 from products.copy_editing import Verdict
@@ -71,11 +71,23 @@ def cards(assets: QuerySet[AdAsset]) -> QuerySet[AdAsset]:
     )
 
 
-def dress(asset: AdAsset, bounds: Mapping[str, Limit]) -> AdAsset:
-    """Give an asset what its card shows."""
+def _other_lengths(length: Length, unit: str) -> list[str]:
+    """The counters that the channel doesn't count by, where they differ from the one it does."""
+    named = {
+        "chars": ngettext("%(n)d character", "%(n)d characters", length.chars), "width": _("display width %(n)d"),
+        "bytes": ngettext("%(n)d byte", "%(n)d bytes", length.bytes),
+    }  # fmt: skip
+    counted = getattr(length, unit)
+    numbers = {name: getattr(length, name) for name in named if name != unit}
+    return [named[name] % {"n": n} for name, n in numbers.items() if n != counted]
+
+
+def dress(asset: AdAsset, bounds: Mapping[str, Limit], draft: str = "") -> AdAsset:
+    """Give an asset what its card shows; `draft` is what somebody is typing in its place."""
     asset.limit = bounds[asset.field]
-    asset.length = measure(asset.text)
+    asset.length = measure(draft or asset.text)
     asset.counted = getattr(asset.length, asset.limit.unit)
+    asset.other_lengths = _other_lengths(asset.length, asset.limit.unit)
     asset.marked = marked(asset)
     asset.angle_label = briefs.ANGLES.get(asset.angle) or ANGLES.get(asset.angle, asset.angle)
     return asset
@@ -100,7 +112,7 @@ def warnings(verdict: Verdict) -> list[str]:
     """Everything that speaks against a text, for people."""
     unheld = [_("“%(text)s”: no fact holds this") % {"text": span.text} for span in verdict.checked.unsupported]
     said = [objection_text(found) for found in verdict.objections]
-    return [str(RULES.get(rule, rule)) for rule in verdict.broken] + unheld + said
+    return list(dict.fromkeys([str(RULES.get(rule, rule)) for rule in verdict.broken] + unheld + said))
 
 
 @dataclass(frozen=True)

@@ -174,6 +174,8 @@ def test_many_texts_are_decided_at_once_by_those_who_may(order, alice, bob, as_u
     texts[0].refresh_from_db()
     assert (texts[0].status, texts[0].reason, texts[0].decided_by) == ("rejected", "dull", alice)
     assert as_user(alice).post("/s/alice/copy/assets/decide/", {"ids": ids, "status": "proposed"}).status_code == 422
+    page = as_user(alice).post("/s/alice/copy/assets/decide/", {"status": "approved", "next": to}, follow=True)
+    assert "Tick the texts first." in page.content.decode() and "0 texts" not in page.content.decode()
     evil = as_user(alice).post(
         "/s/alice/copy/assets/decide/", {"ids": ids, "status": "approved", "next": "//evil.example"}
     )
@@ -190,6 +192,23 @@ def test_variants_stand_side_by_side_with_keys_and_a_form_for_many(order, alice,
     assert 'form="decide-many"' not in page and 'id="decide-many"' not in page
     alone = as_user(bob).get(f"/s/alice/copy/assets/{order.assets.first().pk}/edit/").content.decode()
     assert "<textarea" in alone and "<html" in alone  # without JavaScript, a page of its own
+
+
+def test_a_card_counts_as_the_channel_does_and_names_other_lengths_where_they_differ(order, alice, as_user):
+    texts = [make(order, 1, "Mug, 350 ml"), make(order, 2, "Größe 2 – 炻器杯")]
+    page = as_user(alice).get(f"/s/alice/copy/{order.pk}/").content.decode()
+    plain, wide = (" ".join(page.split(f'id="asset-{t.pk}"')[1].split("</article>")[0].split()) for t in texts)
+    assert "11 / 60" in plain and "bytes" not in plain and "characters" not in plain
+    assert "16 / 60" in wide and "(13 characters · 23 bytes)" in wide
+
+
+def test_what_a_person_typed_is_counted_when_it_is_refused(asset, alice, as_user):
+    page = (
+        as_user(alice)
+        .post(f"/s/alice/copy/assets/{asset.pk}/edit/", {"text": "A mug " * 20}, HTTP_HX_REQUEST="true")
+        .content.decode()
+    )
+    assert "120 / 60" in page and "over the channel&#x27;s limit" in page and "A mug A mug" in page
 
 
 # --- tenancy
