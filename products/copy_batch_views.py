@@ -2,6 +2,7 @@
 
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
@@ -27,7 +28,7 @@ STATE_NAMES = {
     "waiting": gettext_lazy("Waiting"), "written": gettext_lazy("Written"), "nothing": gettext_lazy("No text passed"),
     "skipped": gettext_lazy("Too few facts"), "failed": gettext_lazy("Failed"),
 }  # fmt: skip
-SHOWN_SKIPPED = 20
+SHOWN_SKIPPED, SHOWN_PRODUCTS = 20, 12
 
 
 def _selection(params: QueryDict) -> dict:
@@ -81,6 +82,10 @@ def copy_batch_new(request: HttpRequest) -> HttpResponse:
         "skipped": estimate.skipped[:SHOWN_SKIPPED] if estimate else [],
         "lacking": [(briefs.ANGLES[angle], n) for angle, n in estimate.lacking.items()] if estimate else [],
         "channel_names": [CHANNELS[c] for c in brief.channels if c in CHANNELS] if brief else [],
+        "more_products": max(0, len(products) - SHOWN_PRODUCTS),
+        "more_skipped": max(0, len(estimate.skipped) - SHOWN_SKIPPED) if estimate else 0,
+        "language": dict(LOCALES).get(brief.locale, brief.locale) if brief else "", "tone": TONES.get(brief.tone, "") if brief else "",
+        "own_model": settings.GENERATOR_BACKEND == "local",
     }  # fmt: skip
     return render(request, "products/copy_batch_new.html", context)
 
@@ -147,12 +152,16 @@ def copy_batch(request: HttpRequest, pk: int) -> HttpResponse:
         row.state_name = STATE_NAMES[row.state]
         row.wanted = sum(row.asked.values())
     numbers = room.counts(batch)
+    texts = AdAsset.objects.filter(request__batch=batch).aggregate(
+        proposed=Count("pk", filter=Q(status=AdAsset.Status.PROPOSED)),
+        approved=Count("pk", filter=Q(status=AdAsset.Status.APPROVED)),
+    )
     context = {
         "batch": batch, "job": batch.job, "busy": busy, "page": page, "state": state,
         "states": [(key, STATE_NAMES[key], n) for key, n in numbers.items() if n], "total": sum(numbers.values()),
         "missing": numbers["waiting"] + numbers["failed"] + numbers["skipped"], "written": numbers["written"],
         "tone": TONES.get(batch.settings.get("tone"), ""), "language": dict(LOCALES).get(batch.settings.get("locale"), ""),
-        "channel_names": [CHANNELS[c] for c in batch.settings.get("channels", ()) if c in CHANNELS],
+        "channel_names": [CHANNELS[c] for c in batch.settings.get("channels", ()) if c in CHANNELS], **texts,
     }  # fmt: skip
     return render_page_or_part(
         request, "products/copy_batch.html", "products/_copy_batch.html", context, target="copy-batch"

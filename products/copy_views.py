@@ -94,6 +94,7 @@ def copy_requests(request: HttpRequest) -> HttpResponse:
         order.waiting = sum(a.status == AdAsset.Status.PROPOSED for a in order.assets.all())
         order.approved = sum(a.status == AdAsset.Status.APPROVED for a in order.assets.all())
         order.channel_names = [CHANNELS[c] for c in order.channels if c in CHANNELS]
+        order.language = dict(LOCALES).get(order.locale, order.locale)
     return render(request, "products/copy_requests.html", {"page": page, "tones": TONES, "tab": "requests"})
 
 

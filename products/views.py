@@ -11,9 +11,11 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ecomai.access import store_view
+from ecomai.forms import LOCALES
 from ecomai.lib.htmx import render_page_or_part
 from ecomai.lib.text import measure
 from products import catalogue, catalogue_search
+from products.channels import CHANNELS, rules
 from products.forms import NewProductForm, ProductForm, VariantForm
 from products.models import AdAsset, Brand, Category, Product, Variant
 from products.tasks import queue_embedding
@@ -83,13 +85,19 @@ def product(request: HttpRequest, pk: int) -> HttpResponse:
     found = _product(request, pk)
     seo_title = found.seo_title or found.title
     seo_description = found.seo_description or found.description_text[:200]
+    assets = list(AdAsset.objects.filter(product=found, status=AdAsset.Status.APPROVED).order_by("-decided_at")[:6])
+    fields = rules(request.store)
+    for asset in assets:
+        asset.where = (
+            f"{CHANNELS[fields[asset.field].channel]}: {fields[asset.field].label}" if asset.field in fields else ""
+        )
+        asset.language = dict(LOCALES).get(asset.locale, asset.locale)
     context = {
         "product": found, "variants": found.variants.prefetch_related("prices"), "images": found.images.all(),
         "changes": found.changes.select_related("user")[:12], "similar": catalogue.similar(found),
         "seo_title": seo_title, "seo_description": seo_description, "seo_title_length": measure(seo_title),
         "seo_description_length": measure(seo_description),
-        "assets": AdAsset.objects.filter(product=found, status=AdAsset.Status.APPROVED).order_by("-decided_at")[:6],
-        "requests": found.copy_requests.all()[:3],
+        "assets": assets, "requests": found.copy_requests.all()[:3],
     }  # fmt: skip
     return render(request, "products/product.html", context)
 

@@ -44,7 +44,7 @@ def rows() -> list:
     return sorted(AdAsset.objects.values_list("product__title", "field", "position", "text"))
 
 
-def test_from_ticks_to_an_estimate_to_texts(store, alice, as_user, brief, mugs, writer):  # noqa: F811
+def test_from_ticks_to_an_estimate_to_texts(store, alice, as_user, brief, mugs, writer, settings):  # noqa: F811
     client = as_user(alice)
     poor = mug(store, 9, attributes={}, description_text="Nice.")
     page = client.post("/s/alice/copy/batches/select/", {"ids": [m.pk for m in [*mugs, poor]]})
@@ -56,6 +56,10 @@ def test_from_ticks_to_an_estimate_to_texts(store, alice, as_user, brief, mugs, 
         and "not known yet" in text
         and "1 left out" in text
     )
+    assert "nothing per text" in text and "English" in text
+    settings.GENERATOR_BACKEND = "openai"
+    assert "the provider of the model charges" in client.get(page["Location"]).content.decode()
+    settings.GENERATOR_BACKEND = "local"
     batch = give(client, brief, [*mugs, poor])
     assert batch.job.queue == "ml" and batch.job.total == 5 and batch.requests.count() == 5
     write_batch(batch.job_id)
@@ -66,6 +70,15 @@ def test_from_ticks_to_an_estimate_to_texts(store, alice, as_user, brief, mugs, 
     page = client.get(f"/s/alice/copy/batches/{batch.pk}/").content.decode()
     assert "Too few facts" in page and page.count("badge-ok") >= 4 and "Review the texts" in page
     assert "hx-get" not in page.split('id="copy-batch"')[1].split(">")[0]
+    assert "(8)" in page and "Put the approved into a file" not in page
+    assert 'hx-swap-oob="innerHTML"' not in page and 'id="copy-live" class="sr-only" role="status"' in page
+    part = client.get(
+        f"/s/alice/copy/batches/{batch.pk}/", HTTP_HX_REQUEST="true", HTTP_HX_TARGET="copy-batch"
+    ).content.decode()
+    assert part.count('id="copy-live" hx-swap-oob="innerHTML"') == 1 and "Write copy: Spring: Done" in part
+    AdAsset.objects.filter(request__product=mugs[0]).update(status="approved")
+    page = client.get(f"/s/alice/copy/batches/{batch.pk}/").content.decode()
+    assert "(6)" in page and f"/s/alice/ad-export/?batch={batch.pk}&amp;locale=en" in page
     page = client.get(f"/s/alice/copy/batches/{batch.pk}/?state=skipped").content.decode()
     assert poor.title in page and mugs[0].title not in page
     page = client.get(f"/s/alice/copy/batches/{batch.pk}/review/").content.decode()
@@ -284,3 +297,25 @@ def test_what_says_too_little_is_not_written(store):
         )
         == 2
     )
+
+
+def test_the_list_of_products_and_the_briefs_lead_to_the_estimate(store, alice, charlie, as_user, brief, mugs):
+    client = as_user(alice)
+    page = client.get("/s/alice/products/?q=no+1").content.decode()
+    assert 'href="/s/alice/copy/batches/new/?q=no+1&amp;all=1"' in page and "Write ad copy for all found" in page
+    text = client.get("/s/alice/copy/batches/new/?q=no+1&all=1").content.decode()
+    assert "Write ad copy for 1 product" in text and mugs[1].title in text and mugs[2].title not in text
+    to = f"/s/alice/copy/batches/new/?all=1&amp;status=active&amp;brief={brief.pk}"
+    assert to in client.get("/s/alice/copy/briefs/").content.decode()
+    assert to in client.get(f"/s/alice/copy/briefs/{brief.pk}/").content.decode()
+    assert "Write ad copy for 4 products" in client.get(to.replace("&amp;", "&")).content.decode()
+    assert "Write ad copy for 0" not in client.get("/s/alice/copy/batches/new/").content.decode()
+    assert client.get("/s/alice/products/").content.decode().count('name="ids"') == 4
+
+
+def test_a_products_page_names_the_fields_of_its_texts(store, alice, as_user, mugs):
+    order = CopyRequest.objects.create(store=store, product=mugs[0], channels=["seo"], locale="de", tone="neutral")
+    AdAsset.objects.create(store=store, request=order, product=mugs[0], field="seo.title", locale="de", tone="neutral", angle="use",
+                           position=1, text="Becher", status="approved", model_label="m", inputs_hash="h")  # fmt: skip
+    page = as_user(alice).get(f"/s/alice/products/{mugs[0].pk}/").content.decode()
+    assert "Search engine snippet: Title · German" in page and "seo.title" not in page
