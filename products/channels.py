@@ -61,3 +61,13 @@ def set_limit(store: Store, key: str, *, unit: str, limit: int, minimum: int, mo
     ChannelField.objects.update_or_create(
         store=store, key=key, defaults={"unit": unit, "limit": limit, "minimum": minimum, "most": most}
     )
+
+
+def forget_limit(store: Store, key: str) -> None:
+    """Let what holds for all stores hold again. Raises KeyError."""
+    ChannelField.objects.filter(store=store, key=channel_rules.effective()[key].key).delete()
+
+
+def own_limits(store: Store) -> set[str]:
+    """The fields that the store changed."""
+    return set(ChannelField.objects.filter(store=store).values_list("key", flat=True))

@@ -281,7 +281,22 @@ def test_limits_are_data_that_a_store_edits(store, alice, bob, as_user):
     assert as_user(bob).post("/s/alice/channels/", form).status_code == 403
     as_user(alice).post("/s/alice/channels/", form)
     assert (limits(store)["amazon.title"].limit, limits(store)["amazon.title"].unit) == (200, "bytes")
-    assert as_user(alice).post("/s/alice/channels/", {**form, "limit": "0"}).status_code == 422
+    page = as_user(alice).post("/s/alice/channels/", {**form, "limit": "0"})
+    assert (
+        page.status_code == 422
+        and "Write whole numbers" in page.content.decode().split('id="field-amazon.title"')[1].split("</form>")[0]
+    )
+    page = as_user(alice).get("/s/alice/channels/").content.decode()
+    assert page.count("your own") == page.count('name="reset"') == 1 and "Rules for all stores" not in page
+    assert 'name="reset"' not in as_user(bob).get("/s/alice/channels/").content.decode()
+    assert as_user(bob).post("/s/alice/channels/", {"key": "amazon.title", "reset": "1"}).status_code == 403
+    answer = as_user(alice).post("/s/alice/channels/", {"key": "amazon.title", "reset": "1"})
+    assert (
+        answer["Location"] == "/s/alice/channels/#field-amazon.title"
+        and limits(store)["amazon.title"] == HOUSE["amazon.title"]
+    )
+    assert as_user(alice).post("/s/alice/channels/", {"key": "nothing", "reset": "1"}).status_code == 422
+    as_user(alice).post("/s/alice/channels/", form)
     house = HOUSE["amazon.title"]
     set_limit(store, "amazon.title", unit=house.unit, limit=house.limit, minimum=house.minimum, most=house.most)
     assert limits(store)["amazon.title"] == house
