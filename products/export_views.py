@@ -1,5 +1,7 @@
 """Pages of exports to advertising channels: choose, see what would be left out and why, download."""
 
+from collections import defaultdict
+
 from django import forms
 from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import render
@@ -15,6 +17,16 @@ from products.ad_exports.checks import LEVELS, REASONS
 from products.ad_exports.source import Choice
 from products.feed_texts import first_locale
 from products.models import AdAsset, CopyBatch
+
+# Fields that one channel alone asks for: the page shows them with its format.
+ONLY = {
+    "campaign": "for-google",
+    "paused": "for-google",
+    "pin": "for-google",
+    "product_type": "for-amazon",
+    "gtin_exempt": "for-amazon",
+}
+COPY_CODES = ("no_copy", "too_few")  # what more ad copy would mend
 
 
 class StoresChoices(forms.Form):
@@ -71,6 +83,19 @@ class AdExportForm(Styled, StoresChoices):
         )  # fmt: skip
 
 
+def _reasons(report: registry.Report) -> list[dict]:
+    """What keeps how much out, the most frequent first, with one problem as the example; `differ`: others read otherwise."""
+    found = defaultdict(list)
+    for problem in report.problems:
+        found[problem.level, problem.column, problem.code].append(problem)
+    return [
+        {"level": level, "label": LEVELS[level], "column": column, "count": count, "code": code, "reason": REASONS[code],
+         "example": next(iter(found[level, column, code]), None),
+         "differ": len({problem.reason for problem in found[level, column, code]}) > 1}
+        for (level, column, code), count in report.reasons.most_common()
+    ]  # fmt: skip
+
+
 def _form(request) -> AdExportForm:
     if "export" in request.GET:
         return AdExportForm(request.store, request.GET)
@@ -83,19 +108,14 @@ def _form(request) -> AdExportForm:
 def ad_export(request: HttpRequest) -> HttpResponse:
     """Choose a format; once chosen, what the file would hold and what not."""
     form = _form(request)
-    context: dict = {"form": form, "exports": registry.EXPORTS}
+    context: dict = {"form": form, "exports": registry.EXPORTS, "only": ONLY}
     if form.is_bound and form.is_valid():
         choice = form.choice()
         report = registry.check(request.store, choice)
         query: QueryDict = request.GET.copy()
         context |= {
             "report": report, "export": registry.EXPORTS[choice.export], "query": query.urlencode(),
-            "reasons": [
-                {"level": level, "label": LEVELS[level], "column": column, "count": count, "code": code,
-                 "example": next((p for p in report.problems if (p.level, p.column, p.code) == (level, column, code)), None),
-                 "reason": REASONS[code]}
-                for (level, column, code), count in report.reasons.most_common()
-            ],
+            "reasons": _reasons(report), "has_texts": any(problem.text for problem in report.problems), "copy_codes": COPY_CODES,
         }  # fmt: skip
     return render(request, "products/ad_export.html", context, status=422 if form.errors else 200)
 
@@ -113,7 +133,9 @@ def ad_export_file(request: HttpRequest) -> HttpResponse:
     """The file, without what the channel would refuse."""
     form = AdExportForm(request.store, request.GET)
     if not form.is_valid():
-        return render(request, "products/ad_export.html", {"form": form, "exports": registry.EXPORTS}, status=422)
+        return render(
+            request, "products/ad_export.html", {"form": form, "exports": registry.EXPORTS, "only": ONLY}, status=422
+        )
     choice = form.choice()
     export = registry.EXPORTS[choice.export]
     pieces = registry.write(request.store, choice)
@@ -126,6 +148,8 @@ def ad_export_problems(request: HttpRequest) -> HttpResponse:
     """All that the file leaves out or changes, as a table."""
     form = AdExportForm(request.store, request.GET)
     if not form.is_valid():
-        return render(request, "products/ad_export.html", {"form": form, "exports": registry.EXPORTS}, status=422)
+        return render(
+            request, "products/ad_export.html", {"form": form, "exports": registry.EXPORTS, "only": ONLY}, status=422
+        )
     pieces = registry.problems_csv(request.store, form.choice(), get_language() or "en")
     return _send(request, pieces, f"{form.cleaned_data['export'].replace('_', '-')}-problems", "csv", "text/csv")

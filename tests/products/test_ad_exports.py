@@ -678,7 +678,10 @@ def test_a_person_chooses_sees_the_report_and_downloads(store, mug, alice, as_us
     client = as_user(alice)
     page = client.get("/s/alice/").content.decode()
     assert 'href="/s/alice/ad-export/"' in page
-    assert client.get("/s/alice/ad-export/").status_code == 200
+    page = client.get("/s/alice/ad-export/").content.decode()
+    assert page.count("for-google") == 3 and page.count("for-amazon") == 2, (
+        "what one channel asks stands with its format"
+    )
     approve(mug, "google_rsa.headline", *HEADLINES, "<b>Far too long & strange</b> a headline")
     approve(mug, "google_rsa.description", *DESCRIPTIONS)
     query = {"export": "google_ads", "locale": "en", "which": "approved", "campaign": "Autumn"}
@@ -691,6 +694,10 @@ def test_a_person_chooses_sees_the_report_and_downloads(store, mug, alice, as_us
     assert (row["Campaign"], row["Status"], row["Headline 4"]) == ("Autumn", "Enabled", "")
     table = b"".join(client.get("/s/alice/ad-export/problems.csv", query)).decode()
     assert table.count("\r\n") == 2 and "<b>Far too long" in table
+    for n in (1, 2):
+        approve(make_product(store, f"Bowl {n}"), "google_rsa.headline", *HEADLINES[:n])
+    page = client.get("/s/alice/ad-export/", query).content.decode()
+    assert page.count("for example: ") == 1 and page.count(">Write ad copy</a>") == 4
 
 
 @pytest.mark.parametrize(
