@@ -89,7 +89,10 @@ def _rows(voice: BrandVoice) -> list[dict]:
             found = voice.features.get(kind, {}).get(name)
             factor = 100 if name in shares else 1
             cells.append({"mean": found[0] * factor, "spread": found[1] * factor} if found else None)
-        out.append({"label": label, "percent": name in shares, "cells": cells})
+        # Of what a text has or hasn't, the share says all.
+        out.append(
+            {"label": label, "percent": name in shares, "spread": name in ("fill", "title_case"), "cells": cells}
+        )
     return out
 
 
@@ -120,8 +123,9 @@ def brand_voice(request: HttpRequest) -> HttpResponse:
     rows = []
     for code in locales:
         voice = kept.get(code)
+        have = voices.texts(request.store, code).count()
         rows.append({
             "code": code, "name": names.get(code, code), "voice": voice, "features": _rows(voice) if voice else [],
-            "have": voices.texts(request.store, code).count(), "least": voices.LEAST,
+            "have": have, "least": voices.LEAST, "ready": have >= voices.LEAST,
         })  # fmt: skip
     return render(request, "products/brand_voice.html", {"rows": rows, "tab": "voice"})

@@ -136,13 +136,17 @@ def test_the_voice_is_learnt_again_when_texts_come_or_a_day_has_passed(order, st
 def test_the_page_shows_the_measures_and_what_is_still_missing(order, store, alice, bob, charlie, as_user):
     add(order, 12)
     page = as_user(alice).get("/s/alice/copy/voice/").content.decode()
-    assert "12 of 20 texts" in page and "German" in page
+    assert (
+        "12 of 20 texts" in page
+        and "German" in page
+        and "Measure" not in page.split("12 of 20 texts")[0].split("</h2>")[-1]
+    )
     as_user(bob).post("/s/alice/copy/voice/", {"locale": "en"})
     assert not BrandVoice.objects.exists()
     add(order, 10, start=20)
     as_user(bob).post("/s/alice/copy/voice/", {"locale": "en"})
     page = as_user(alice).get("/s/alice/copy/voice/").content.decode()
-    assert BrandVoice.objects.get().texts == 22 and "100 % ± 0" in page
+    assert BrandVoice.objects.get().texts == 22 and ">100 %</td>" in page, "a share needs no spread"
     assert as_user(charlie).get("/s/alice/copy/voice/").status_code == 404
     assert "100 %" not in as_user(charlie).get("/s/charlie/copy/voice/").content.decode()
 
