@@ -33,10 +33,10 @@ class BriefForm(Styled, forms.Form):
     )  # fmt: skip
     must_include = Phrases(
         label=_("Must be in every text"), required=False,
-        help_text=_("One a line. “mug | cup” is met by either. Other texts are thrown away, so keep it short."),
+        help_text=_("One per line. “mug | cup” is met by either. Other texts are thrown away, so keep it short."),
     )  # fmt: skip
     banned = Phrases(
-        label=_("Banned words"), required=False, help_text=_("One a line. No text with one of them is kept.")
+        label=_("Banned words"), required=False, help_text=_("One per line. No text with one of them is kept.")
     )
     channels = forms.MultipleChoiceField(
         label=_("Channels"), choices=list(CHANNELS.items()), widget=forms.CheckboxSelectMultiple
