@@ -40,6 +40,15 @@ def stack(transactional_db, settings, tmp_path):
 
 
 @pytest.fixture
+def bulk_stack(transactional_db, settings, tmp_path):
+    """Web and the workers that bulk orders and imports need, with the house model."""
+    registry.register_house()
+    running = _start(settings, tmp_path, "web", "default", "ml")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
 def web(transactional_db, settings, tmp_path):
     """The web process alone, for pages that start no work."""
     running = _start(settings, tmp_path, "web")
