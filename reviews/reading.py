@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -20,6 +21,7 @@ READABLE = regex.compile(r"[\p{L}\p{N}\p{Emoji_Presentation}\p{Extended_Pictogra
 PICTURE = regex.compile(r"[\p{Emoji_Presentation}\p{Extended_Pictographic}]")
 TONES = regex.compile("[\U0001f3fb-\U0001f3ff]")
 SAME_PICTURE = regex.compile(r"(\p{Extended_Pictographic}\ufe0f?)(?:\s*\1){2,}")
+SENTENCE = regex.compile(r"[^.!?。！？\n]+[.!?。！？\n]*\s*|[.!?。！？\n]+\s*")
 HAN_NAME = regex.compile(r"^\p{Han}{2,4}$")
 
 
@@ -127,8 +129,22 @@ def public_name(name: str, region: str = "", known: tuple[str, ...] = ()) -> str
     return f"{first[:100]} {rest[-1][0].upper()}." if rest and rest[-1][0].isalpha() else first[:100]
 
 
+def _without_refrains(text: str) -> str:
+    """The text with each sentence at most twice: saying it a hundred times says no more, and would drown the rest."""
+    seen: Counter[str] = Counter()
+    kept = []
+    for sentence in SENTENCE.findall(text):
+        folded = words.fold(sentence)
+        seen[folded] += bool(folded)
+        if seen[folded] <= 2:
+            kept.append(sentence)
+    return "".join(kept)
+
+
 def for_model(text: str) -> str:
-    """The text with the meaning of its emoji in words, which the encoder reads better; a row of the same counts twice."""
+    """What the model reads of a text: sentences that come again and again twice, and the meaning of emoji in words, which
+    the encoder reads better; a row of the same counts twice."""
+    text = _without_refrains(text)
     if text.isascii() or not PICTURE.search(text):
         return text
     text = SAME_PICTURE.sub(r"\1\1", TONES.sub("", text))

@@ -49,3 +49,11 @@ def test_stars_against_words_are_flagged_only_when_sure():
     assert flags.mismatch(5, 1.4, 0.9).kind == "star_text_mismatch"
     assert flags.mismatch(5, 1.4, 0.4) is None and flags.mismatch(None, 1, 1) is None
     assert "angry" in for_model("😠") or "enraged" in for_model("😠")
+
+
+def test_a_refrain_does_not_drown_the_rest():
+    read = for_model("good quality. " * 700 + "But it caught fire on day 30.")
+    assert read == "good quality. good quality. But it caught fire on day 30."
+    assert for_model("很好！很好！很好！但是坏了。") == "很好！很好！但是坏了。"
+    once = "Nice mug. Holds a lot!  Lid leaks…\nWould buy again?"
+    assert for_model(once) == once
