@@ -699,4 +699,9 @@ class Migration(migrations.Migration):
             model_name='unknownsku',
             constraint=models.UniqueConstraint(fields=('store', 'sku'), name='unknown_sku_unique'),
         ),
+        migrations.AddField(
+            model_name='adasset',
+            name='ranking',
+            field=models.JSONField(blank=True, default=dict, help_text="{version, label, score}: what the store's ranker gave it, if it has one"),
+        ),
     ]
