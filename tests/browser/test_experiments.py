@@ -96,7 +96,7 @@ def test_from_approved_variants_to_a_published_winner_and_back(unhurried, web, s
     page.get_by_role("button", name="Go on").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Mug titles")
     page.get_by_role("button", name="One more variant").click()
-    page.get_by_label("Add products").fill("stone")
+    page.get_by_label("Find products").fill("stone")
     page.get_by_role("checkbox", name="Stoneware mug").check()
     page.get_by_role("button", name="Add", exact=True).click()
     expect(page.locator("#written input.input")).to_have_count(2)
@@ -156,7 +156,7 @@ def test_on_a_phone_by_keyboard_and_in_the_dark(web, store, alice, page: Page, q
                 && !e.textContent.trim() && !e.getAttribute('aria-labelledby')).map(e => e.outerHTML)"""
         )
         assert nameless == [], path
-    page.get_by_label("Name", exact=True).first.focus()
+    page.locator("#plan").get_by_label("Name", exact=True).focus()
     page.keyboard.press("Control+A")
     page.keyboard.type("Bowls of autumn")
     page.keyboard.press("Tab")
