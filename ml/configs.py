@@ -28,7 +28,7 @@ class LoraTrainConfig:
     patience: int = 2
     checkpoint_every: int = 20
     beta: float = 0.1
-    dpo_learning_rate: float = 5e-5
+    dpo_learning_rate: float = 1e-4
     dpo_epochs: int = 2
     pairs_per_step: int = 8
     chosen_weight: float = 0.1

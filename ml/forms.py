@@ -21,7 +21,7 @@ HELP = {
     "objective": _("What is learned: the review heads, plain classes, nearness of pairs, or the store's own words (no labels needed)."),
     "sft": _("SFT learns to write like the approved texts; DPO learns from pairs which of two texts was preferred, and starts best from the live version."),
     "beta": _("DPO: how tightly the model is held to where it started. More changes less."),
-    "dpo_learning_rate": _("DPO: peak of the rate; about a tenth of the rate for approved texts."),
+    "dpo_learning_rate": _("DPO: peak of the rate; a quarter of the rate for approved texts or less."),
     "dpo_epochs": _("DPO: passes over the pairs, at most."),
     "pairs_per_step": _("DPO: pairs that make a step."),
     "chosen_weight": _("DPO: weight of the plain loss of the preferred texts beside the pairs, which keeps the model writing whole texts."),

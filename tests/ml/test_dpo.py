@@ -178,7 +178,7 @@ def test_the_house_adapter_learns_from_two_hundred_pairs(tmp_path, settings, cap
 
     version = next(v for v in registry.register_house() if v.capability == "copy")
     init_from = settings.MODELS_DIR / version.trained
-    rows = bench.house_pairs(registry.folder(version), ("train", "heldout"), most=60)
+    rows = bench.house_pairs(registry.folder(version), ("train", "heldout"))
     base, run = sources.hf_dir(settings.GENERATOR), tmp_path / "run"
     run.mkdir()
     parts = {"train": [r for r in rows if r["split"] == "train"], "valid": [r for r in rows if r["split"] == "heldout"]}
@@ -223,3 +223,71 @@ def test_the_house_adapter_learns_from_two_hundred_pairs(tmp_path, settings, cap
     target = tmp_path / "converted"
     target.mkdir()
     assert causal_run.export(base, run / "result", target)["logit_correlation"] > 0.95
+
+
+def own_rows(store) -> dict[str, list[dict]]:
+    """The store's rows of the real data set alone."""
+    from products import copy_dataset
+
+    return {part: [r for r in rows if r["id"].startswith("p")] for part, rows in copy_dataset.for_store(store).items()}
+
+
+@pytest.mark.training
+@pytest.mark.django_db(transaction=True)
+def test_what_a_store_decided_trains_a_version_that_is_measured_by_its_preferences(
+    tiny, store, settings, tmp_path, monkeypatch
+):
+    """The loop of the copy capability with the objective DPO, with a tiny writer."""
+    from dataclasses import replace
+
+    from ml import capabilities, promotion, snapshots, tasks, training
+    from ml.models import Comparison
+    from products.models import AdAsset, CopyRequest
+    from tests.factories import make_product
+
+    settings.MODELS_DIR, settings.GENERATOR = tmp_path / "models", str(tiny)
+    settings.MODELS_DIR.mkdir()
+    found = replace(capabilities.capability("copy"), dataset="tests.ml.test_dpo.own_rows", agreement={})
+    monkeypatch.setitem(capabilities._known, "copy", found)
+    sent: list = []
+    monkeypatch.setattr("ml.tasks.send", sent.append)
+    for colour in COLOURS:
+        for kind in ("mug", "bowl", "jug", "vase", "tray"):
+            product = make_product(store, f"{colour} {kind}", price=None)
+            request = CopyRequest.objects.create(
+                store=store, product=product, channels=["meta"], locale="en", tone="neutral"
+            )
+            for at, (text, status) in enumerate(
+                ((f"A {colour} {kind}", "approved"), (f"Buy now: {kind}!", "rejected"))
+            ):
+                AdAsset.objects.create(
+                    store=store, request=request, product=product, field="meta.headline", locale="en", tone="neutral",
+                    angle="feature", position=at, text=text, machine_text=text, status=status, model_label="m", inputs_hash="0",
+                )  # fmt: skip
+
+    def trained(**config) -> training.TrainingRun:
+        settings_ = {"rank": 4, "alpha": 8, "dpo_learning_rate": 2e-3, "learning_rate": 2e-3, "epochs": 1, **config}
+        run = training.start(capability_name="copy", store=store, config=settings_, by=None, start_from=start)
+        tasks.train(run.job_id)
+        run.refresh_from_db()
+        assert run.status == "done", run.error
+        for job in [job for job in sent if job.task == "ml.tasks.compare"]:
+            sent.remove(job)
+            tasks.compare(job.pk)
+        return run
+
+    start = "base"
+    first = trained(objective="sft")
+    tasks.promote(promotion.request(version=first.version, by=None).job_id)
+    start = "live"
+    run = trained(objective="dpo")
+    assert run.parent == first.version and run.metrics["start_reward_accuracy"] == 0.5 < run.metrics["reward_accuracy"]
+    assert run.total == run.step > 4 and run.epochs[0]["metrics"]["dpo_loss"] > 0 and run.curve
+    told = Comparison.objects.get(candidate=run.version)
+    assert told.status == "done", told.error
+    scores = {s["metric"]: s for s in told.scores if s["kind"] == "all"}
+    pairs = sum(len(row["pairs"]) for row in snapshots.rows(run.snapshot, "test"))
+    assert scores["preference_accuracy"]["main"] and scores["preference_accuracy"]["n"] == pairs > 0
+    assert scores["preference_gain"]["live"] == 0.5 < scores["preference_gain"]["candidate"]
+    assert scores["valid"]["gated"] and scores["violations"]["gated"] and not scores["loss"]["gated"]
+    assert scores["valid"]["n"] == scores["violations"]["n"] == run.snapshot.counts["test"]["rows"]
