@@ -123,7 +123,7 @@ def is_gibberish(text: str) -> list[list[int]]:
     return mash if mash and sum(end - start for start, end in mash) * 2 > letters else []
 
 
-def _is_question(text: str) -> bool:
+def is_question(text: str) -> bool:
     """A text that only asks: every sentence ends with a question mark, or with the particle that marks one."""
     if len(text) > 300:
         return False
@@ -169,7 +169,7 @@ def find(title: str, text: str, masked: tuple[str, ...] = ()) -> tuple[FoundFlag
         found.append(
             FoundFlag(Kind.TEMPLATE, gettext_noop("Says the same phrases again and again."), {"share": round(share, 2)})
         )
-    if _is_question(text):
+    if is_question(text):
         found.append(FoundFlag(Kind.QUESTION, gettext_noop("Asks something instead of reviewing.")))
     return tuple(found)
 

@@ -2,14 +2,16 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
+import numpy as np
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
 from ecomai import jobs
 from ecomai.models import Job, Store
-from ml import classifier, loading
+from ml import classifier, loading, metrics
 from ml.models import ModelVersion
 from reviews import effective, flags, off_topic
 from reviews.models import Flag, Judgement, Review
@@ -43,8 +45,17 @@ def _placed(shown: str, read: str, spans: Sequence[tuple[int, int]]) -> list[lis
     return out
 
 
+def settled(text: str, made: classifier.ReviewJudgement) -> classifier.ReviewJudgement:
+    """The judgement of a text that may hold no opinion: one that only asks is neutral, whatever its words lean to."""
+    if made.sentiment and flags.is_question(text):
+        share = float(metrics.sentiment_probabilities(np.array([made.stars]))[0, 1])
+        return replace(made, sentiment=0, confidence=round(share, 4))
+    return made
+
+
 def _judgement(review: Review, made: classifier.ReviewJudgement, by: classifier.Scored, read: str) -> Judgement:
     shown = words(review)
+    made = settled(shown, made)
     return Judgement(
         store_id=review.store_id, review=review, model_id=by.model_version_id, model_label=by.model_label,
         inputs_hash=inputs_hash(review), stars=list(made.stars), expected=made.expected, sentiment=made.sentiment,
