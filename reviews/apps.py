@@ -30,8 +30,8 @@ class ReviewsConfig(AppConfig):
                 house_config={
                     "method": "adapter",
                     "bottleneck": 96,
-                    "epochs": 1,
-                    "learning_rate": 4e-4,
+                    "epochs": 4,
+                    "learning_rate": 5e-4,
                     "head_learning_rate": 1e-3,
                     "max_tokens": 256,
                     "batch_tokens": 3072,
