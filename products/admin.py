@@ -8,6 +8,9 @@ from django.utils.translation import gettext_lazy as _
 from ecomai.admin import StoreScoped
 from products import brief_forms, briefs, channel_rules, models
 
+# Only the stores whose rows one sees: the names of others are no business of theirs.
+BY_STORE = ("store", admin.RelatedOnlyFieldListFilter)
+
 
 class CatalogueAdmin(StoreScoped):
     view_permission = "catalogue.view"
@@ -27,7 +30,7 @@ class VariantInline(admin.TabularInline):
 @admin.register(models.Product)
 class ProductAdmin(CatalogueAdmin):
     list_display = ["title", "store", "status", "brand", "price_min", "currency", "stock_total", "updated_at"]
-    list_filter = ["status", "store"]
+    list_filter = ["status", BY_STORE]
     search_fields = ["title", "handle", "external_id"]
     autocomplete_fields = ["brand", "category", "store"]
     readonly_fields = ["description_html", "description_text", "currency", "price_min", "price_max", "compare_at_max",
@@ -129,7 +132,7 @@ class CopyBriefAdmin(StoreScoped):
     view_permission = "copy.view"
     edit_permission = "copy.write"
     list_display = ["name", "store", "locale", "tone", "audience", "updated_at"]
-    list_filter = ["locale", "store"]
+    list_filter = ["locale", BY_STORE]
     search_fields = ["name", "audience"]
 
     def get_readonly_fields(self, request, obj=None) -> list[str]:
@@ -159,7 +162,7 @@ class FollowsItsText(LogAdmin):
 class CopyBatchAdmin(FollowsItsText):
     list_display = ["__str__", "store", "status", "created_by", "created_at", "finished_at"]
     list_select_related = ["store", "job", "created_by"]
-    list_filter = ["job__status", "store"]
+    list_filter = ["job__status", BY_STORE]
 
     @admin.display(description=_("status"), ordering="job__status")
     def status(self, obj: models.CopyBatch) -> str:

@@ -95,6 +95,7 @@ def test_staff_see_their_stores_rows_alone_and_forge_no_other(store, other_store
         page = staff.get(f"/admin/products/{model}/")
         assert page.status_code == 200 and page.context["cl"].result_count == 1
         assert [row.store_id for row in page.context["cl"].result_list] == [store.pk]
+        assert "Charlie" not in page.content.decode(), "no filter names another's store"
         assert staff.get(f"/admin/products/{model}/{rows[store.pk][model].pk}/change/").status_code == 200
         assert staff.get(f"/admin/products/{model}/{rows[other_store.pk][model].pk}/change/").status_code == 302
     staff.post("/admin/products/copybrief/add/", {**FORM, "store": other_store.pk})
