@@ -219,7 +219,7 @@ def test_every_side_is_known_in_six_languages_and_stands_among_the_claims():
 
 
 @pytest.mark.django_db
-def test_complaints_about_speed_leave_quiet_alone(store, mug):
+def test_complaints_about_speed_leave_quiet_alone(store, mug, alice, as_user):
     said(store, mug, "Runs nicely.", 5, aspect="performance")
     said(
         store,
@@ -232,6 +232,11 @@ def test_complaints_about_speed_leave_quiet_alone(store, mug):
     )
     (found,) = seam.praise(mug).contradicted
     assert found == Contradicted("performance", 5, 10, ("noise", "reliability", "battery"))
+    page = as_user(alice).get(f"/s/alice/products/{mug.pk}/copy/").content.decode()
+    assert (
+        "performance: 5 of 10 opinions are negative" in page
+        and "not complained of: noise, reliability, battery" in page
+    )
     # One of a person's labels rests on no words: nobody knows what it is about.
     (row,) = said(store, mug, "Meh, loud deliverymen", 1, aspect="design")
     Label.objects.create(store=store, review=row, field="aspect", aspect="performance", value="negative")
