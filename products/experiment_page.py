@@ -157,11 +157,11 @@ def _short(day: str) -> str:
 
 
 def charts(experiment: Experiment, look: ExperimentLook) -> dict[str, list[tuple[str, SafeString]]]:
-    """{what: [(size, picture)]}; a chart without data is left out."""
+    """{what: [(size, picture)]}; a chart without data is left out, and a line of a single day: the cards say as much."""
     data, currency = look.data, experiment.store.currency
     days, names = data["days"], [arm["name"] for arm in data["arms"]]
     out = {}
-    if days:
+    if len(days) > 1:
         labels = [_short(d["day"]) for d in days]
         means = [Line(i, name, [d["means"][i] for d in days]) for i, name in enumerate(names)]
         tips = [
@@ -173,7 +173,7 @@ def charts(experiment: Experiment, look: ExperimentLook) -> dict[str, list[tuple
             show=lambda v: _amount(data, v, currency), width=width,
         ))  # fmt: skip
         told = [d for d in days if d.get("lifts")]
-        if told:
+        if len(told) > 1:
             out["lifts"] = _lifts(told, names)
     if data.get("densities"):
         curves = [(i, x, y) for i, (x, y) in enumerate(data["densities"])]

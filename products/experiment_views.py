@@ -124,19 +124,23 @@ def _look(request, found: Experiment) -> None:
 
 
 def _finish(request, found: Experiment) -> None:
+    _end(request, found)
+    messages.success(request, _("Finished: everyone sees the listing."))
+
+
+def _end(request, found: Experiment) -> None:
     chosen = request.POST.get("winner", "")
     winner = found.arms.filter(pk=chosen).first() if chosen.isdigit() and len(chosen) < 19 else None
     if found.started_at is not None:
         experiment_results.look(found)
     experiments.finish(experiment=found, by=request.user, winner=winner, conclusion=request.POST.get("conclusion", ""))
-    messages.success(request, _("Finished: everyone sees the listing."))
 
 
 def _finish_publish(request, found: Experiment) -> None:
     """One click from a verdict to the winner's texts in the listing."""
     if not request.POST.get("winner"):
         raise ValidationError(_("Choose the winner first."))
-    _finish(request, found)
+    _end(request, found)
     _publish(request, found)
 
 
