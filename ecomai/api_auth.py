@@ -9,6 +9,7 @@ import redis
 from django.conf import settings
 from django.utils.translation import gettext as _
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from redis.commands.core import Script
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import SAFE_METHODS, BasePermission
@@ -81,9 +82,21 @@ def is_secret(request) -> bool:
     return request.user.key.kind == ApiKey.Kind.SECRET
 
 
+_COUNT = """
+local counts = {}
+for i, name in ipairs(KEYS) do
+  counts[i] = redis.call('INCR', name)
+  if counts[i] == 1 then redis.call('EXPIRE', name, ARGV[i]) end
+end
+return counts
+"""
+
+
 @functools.cache
-def _counters() -> redis.Redis:
-    return redis.Redis.from_url(settings.CACHES["default"]["LOCATION"], socket_timeout=1, socket_connect_timeout=1)
+def _count() -> Script:
+    """Adds one to each of the counters `keys`, which end `args` seconds after their first; returns where they stand."""
+    location = settings.CACHES["default"]["LOCATION"]
+    return redis.Redis.from_url(location, socket_timeout=1, socket_connect_timeout=1).register_script(_COUNT)
 
 
 class ApiThrottle(SimpleRateThrottle):
@@ -103,11 +116,7 @@ class ApiThrottle(SimpleRateThrottle):
                 name = f"{settings.CACHES['default']['KEY_PREFIX']}:throttle:{scope}:{ident}:{window}"
                 limits.append((name, limit, seconds, (window + 1) * seconds - now))
         try:
-            pipeline = _counters().pipeline(transaction=False)
-            for name, _limit, seconds, _left in limits:
-                pipeline.incr(name)
-                pipeline.expire(name, seconds + 1)
-            counts = pipeline.execute()[::2]
+            counts = _count()(keys=[name for name, *_ in limits], args=[seconds + 1 for _n, _l, seconds, _ in limits])
         except redis.RedisError as error:
             log.warning("throttling is off: %s", type(error).__name__)
             return True

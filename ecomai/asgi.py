@@ -11,7 +11,8 @@ from django.core.wsgi import get_wsgi_application
 
 wsgi_application = get_wsgi_application()
 
-from a2wsgi import WSGIMiddleware
 from channels.routing import ProtocolTypeRouter
 
-application = ProtocolTypeRouter({"http": WSGIMiddleware(wsgi_application, workers=16)})
+from ecomai.threads import InThreads
+
+application = ProtocolTypeRouter({"http": InThreads(wsgi_application)})

@@ -1,5 +1,6 @@
 """Structured logs: JSON in production, readable in development, and no personal data in either."""
 
+import logging
 import re
 
 import structlog
@@ -39,6 +40,7 @@ def configure(format: str, level: str) -> dict:
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )

@@ -87,14 +87,14 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "ecomai.middleware.CSPMiddleware",
     "corsheaders.middleware.CorsMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "ecomai.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "ecomai.middleware.AuthenticationMiddleware",
+    "ecomai.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
@@ -127,18 +127,23 @@ def _database(url: str) -> dict:
     if parts.scheme not in {"postgres", "postgresql"}:
         raise ImproperlyConfigured(f"DATABASE_URL: {parts.scheme!r} is not postgres://")
     options: dict = dict(parse_qsl(parts.query))
-    # Filtered vector searches would come back short without it (pgvector 0.8).
-    options["options"] = (options.get("options", "") + " -c hnsw.iterative_scan=strict_order").strip()
+    # Filtered vector searches would come back short without the first (pgvector 0.8). What is prepared (ecomai.postgres)
+    # finds single rows by keys: planning it takes longer than running it, so it is planned once.
+    wanted = "-c hnsw.iterative_scan=strict_order -c plan_cache_mode=force_generic_plan"
+    options["options"] = f"{options.get('options', '')} {wanted}".strip()
+    # Times that a statement runs on a connection before it is prepared. Off behind a pooler that gives a connection's
+    # transactions to different servers.
+    options["prepare_threshold"] = 2 if env.flag("DB_PREPARE", True) else None
     if pool := env.number("DB_POOL", 0):
         options["pool"] = {"min_size": 1, "max_size": pool, "timeout": 10}
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "ecomai.postgres",
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": parts.hostname or "",
         "PORT": str(parts.port or ""),
-        "CONN_MAX_AGE": 0 if "pool" in options else 60,
+        "CONN_MAX_AGE": 0 if "pool" in options else 600,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": options,
         "TEST": {"NAME": env.text("TEST_DATABASE") or None},
@@ -328,6 +333,8 @@ TRAIN_THREADS = env.number("TRAIN_THREADS", 0)
 # --- Logs
 LOG_FORMAT = env.text("LOG_FORMAT", "console" if DEBUG else "json")
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO")
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = 10  # debug: the line at a request's end says the same and the status
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False  # it would be masked
 from ecomai.logging import configure as _configure_logging  # noqa: E402
 
 LOGGING = _configure_logging(LOG_FORMAT, LOG_LEVEL)

@@ -65,7 +65,7 @@ class ProductDetail(StoreView):
         if item is None:
             raise Http404
         shown = assignment.show(
-            store, viewer.visitor, Product(pk=item["id"]), locale=viewer.locale, segment=viewer.segment, bot=viewer.bot
+            store, viewer.visitor, item["id"], locale=viewer.locale, segment=viewer.segment, bot=viewer.bot
         )
         for experiment in shown:
             storefront.put(item, experiment.texts)

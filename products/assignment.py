@@ -18,7 +18,6 @@ from django.utils import timezone
 from ecomai.models import Store
 from products import exposure_tokens, live_experiments
 from products.live_experiments import Live, LiveArm, LiveExperiment
-from products.models import Product
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def in_holdout(live: Live, visitor: UUID) -> bool:
 def show(
     store: Store,
     visitor: UUID | None,
-    product: Product,
+    product_id: int,
     *,
     locale: str,
     segment: Mapping[str, str],
@@ -100,14 +99,14 @@ def show(
     if visitor is None or bot:
         return []
     live = live_experiments.live(store.pk)
-    known = live.texts(product.pk)
+    known = live.texts(product_id)
     if not known or in_holdout(live, visitor):
         return []
     candidates = [(e, _in_locale(known[e.id], locale)) for e in live.experiments if e.id in known]
     candidates = [(e, texts) for e, texts in candidates if texts]
     if not candidates:
         return []
-    had = _assigned(visitor, product.pk, [e.id for e, _texts in candidates])
+    had = _assigned(visitor, product_id, [e.id for e, _texts in candidates])
     fields: set[str] = set()
     arms: dict[int, int] = {}
     new, unseen = [], []
@@ -128,13 +127,13 @@ def show(
     at = at or timezone.now()
     if new or unseen:
         try:
-            arms |= _write(store.pk, visitor, product.pk, new, unseen, locale, segment, at)
+            arms |= _write(store.pk, visitor, product_id, new, unseen, locale, segment, at)
         except IntegrityError:
             # An experiment or the product was deleted since the look: nothing is tried on it any more.
             live_experiments.forget(store.pk)
             return []
     return [
-        _shown(live, experiment, arms[experiment.id], texts, visitor, product.pk, at)
+        _shown(live, experiment, arms[experiment.id], texts, visitor, product_id, at)
         for experiment, texts in candidates
         if experiment.id in arms
     ]
@@ -164,40 +163,38 @@ def _shown(live, experiment: LiveExperiment, arm_id: int, texts, visitor: UUID, 
 
 def _assigned(visitor: UUID, product_id: int, experiments: Sequence[int]) -> dict[int, tuple[int, bool]]:
     """Experiment → (arm, whether this product was seen under it) of a visitor."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT a.experiment_id, a.arm_id, EXISTS (SELECT FROM products_exposure e"
-            " WHERE e.experiment_id = a.experiment_id AND e.visitor = a.visitor AND e.product_id = %s)"
-            " FROM products_assignment a WHERE a.visitor = %s AND a.experiment_id = ANY(%s)",
-            [product_id, visitor, list(experiments)],
-        )
-        return {experiment: (arm, seen) for experiment, arm, seen in cursor.fetchall()}
+    rows = connection.rows(
+        "SELECT a.experiment_id, a.arm_id, EXISTS (SELECT FROM products_exposure e"
+        " WHERE e.experiment_id = a.experiment_id AND e.visitor = a.visitor AND e.product_id = %s)"
+        " FROM products_assignment a WHERE a.visitor = %s AND a.experiment_id = ANY(%s)",
+        [product_id, visitor, list(experiments)],
+    )
+    return {experiment: (arm, seen) for experiment, arm, seen in rows}
 
 
 def _write(store_id, visitor, product_id, new, unseen, locale, segment, at) -> dict[int, int]:
     """Write assignments and exposures by one statement. Returns experiment → arm of those that were new: where another
     request was faster, its arm."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "WITH assigned AS ("
-            " INSERT INTO products_assignment"
-            "  (store_id, experiment_id, visitor, arm_id, at, locale, segment, is_bot, other_arm)"
-            " SELECT %(store)s, n.experiment, %(visitor)s, n.arm, %(at)s, %(locale)s, %(segment)s::jsonb, false, false"
-            " FROM unnest(%(new)s::bigint[], %(new_arms)s::bigint[]) AS n (experiment, arm) ORDER BY 2"
-            # Not DO NOTHING: a row that another request has just written must come back, too.
-            " ON CONFLICT (experiment_id, visitor) DO UPDATE SET visitor = EXCLUDED.visitor"
-            " RETURNING experiment_id, arm_id"
-            "), seen AS ("
-            " INSERT INTO products_exposure (store_id, experiment_id, arm_id, visitor, product_id, at)"
-            " SELECT %(store)s, s.experiment_id, s.arm_id, %(visitor)s, %(product)s, %(at)s FROM ("
-            "  SELECT experiment_id, arm_id FROM assigned UNION ALL"
-            "  SELECT * FROM unnest(%(unseen)s::bigint[], %(unseen_arms)s::bigint[])) s (experiment_id, arm_id)"
-            " ORDER BY 2 ON CONFLICT (experiment_id, visitor, product_id) DO NOTHING"
-            ") SELECT experiment_id, arm_id FROM assigned",
-            {
-                "store": store_id, "visitor": visitor, "product": product_id, "at": at, "locale": locale[:12],
-                "segment": json.dumps(dict(segment)), "new": [e for e, _arm in new], "new_arms": [a for _e, a in new],
-                "unseen": [e for e, _arm in unseen], "unseen_arms": [a for _e, a in unseen],
-            },
-        )  # fmt: skip
-        return dict(cursor.fetchall())
+    rows = connection.rows(
+        "WITH assigned AS ("
+        " INSERT INTO products_assignment"
+        "  (store_id, experiment_id, visitor, arm_id, at, locale, segment, is_bot, other_arm)"
+        " SELECT %(store)s, n.experiment, %(visitor)s, n.arm, %(at)s, %(locale)s, %(segment)s::jsonb, false, false"
+        " FROM unnest(%(new)s::bigint[], %(new_arms)s::bigint[]) AS n (experiment, arm) ORDER BY 2"
+        # Not DO NOTHING: a row that another request has just written must come back, too.
+        " ON CONFLICT (experiment_id, visitor) DO UPDATE SET visitor = EXCLUDED.visitor"
+        " RETURNING experiment_id, arm_id"
+        "), seen AS ("
+        " INSERT INTO products_exposure (store_id, experiment_id, arm_id, visitor, product_id, at)"
+        " SELECT %(store)s, s.experiment_id, s.arm_id, %(visitor)s, %(product)s, %(at)s FROM ("
+        "  SELECT experiment_id, arm_id FROM assigned UNION ALL"
+        "  SELECT * FROM unnest(%(unseen)s::bigint[], %(unseen_arms)s::bigint[])) s (experiment_id, arm_id)"
+        " ORDER BY 2 ON CONFLICT (experiment_id, visitor, product_id) DO NOTHING"
+        ") SELECT experiment_id, arm_id FROM assigned",
+        {
+            "store": store_id, "visitor": visitor, "product": product_id, "at": at, "locale": locale[:12],
+            "segment": json.dumps(dict(segment)), "new": [e for e, _arm in new], "new_arms": [a for _e, a in new],
+            "unseen": [e for e, _arm in unseen], "unseen_arms": [a for _e, a in unseen],
+        },
+    )  # fmt: skip
+    return dict(rows)

@@ -60,14 +60,13 @@ class Live:
         found = self._texts.get(product_id)
         if found is None:
             found = {}
-            with connection.cursor() as cursor:  # written out: it runs for most products that are asked for
-                cursor.execute(
-                    "SELECT a.experiment_id, t.arm_id, t.locale, t.field, t.text FROM products_armtext t"
-                    " JOIN products_arm a ON a.id = t.arm_id WHERE t.product_id = %s AND a.experiment_id = ANY(%s)",
-                    [product_id, [e.id for e in self.experiments]],
-                )
-                for experiment, arm, locale, name, text in cursor.fetchall():
-                    found.setdefault(experiment, {}).setdefault(locale, {}).setdefault(name, {})[arm] = text  # type: ignore[attr-defined]
+            rows = connection.rows(  # written out: it runs for most products that are asked for
+                "SELECT a.experiment_id, t.arm_id, t.locale, t.field, t.text FROM products_armtext t"
+                " JOIN products_arm a ON a.id = t.arm_id WHERE t.product_id = %s AND a.experiment_id = ANY(%s)",
+                [product_id, [e.id for e in self.experiments]],
+            )
+            for experiment, arm, locale, name, text in rows:
+                found.setdefault(experiment, {}).setdefault(locale, {}).setdefault(name, {})[arm] = text  # type: ignore[attr-defined]
             if len(self._texts) >= MOST_TEXTS:
                 self._texts.clear()
             self._texts[product_id] = found

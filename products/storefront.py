@@ -85,9 +85,7 @@ def find(store: Store, ref: str, *, locale: str, currency: str = "", secret: boo
 def _load(store: Store, where: str, values: dict, locale: str, currency: str, secret: bool) -> list[dict]:
     language = locale.split("-")[0]
     values |= {"store": store.pk, "currency": currency, "locales": [language, locale]}
-    with connection.cursor() as cursor:
-        cursor.execute(_SQL[secret] + where, values)
-        rows = cursor.fetchall()
+    rows = connection.rows(_SQL[secret] + where, values)
     first, out = publishing.first_locale(store), []
     for row in rows:
         (pk, handle, title, status, brand, category, tags, html_, attributes, options, seo_title, seo_description,

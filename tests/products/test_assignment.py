@@ -22,7 +22,7 @@ def mug(store):
 
 
 def see(store, product, number=1, *, locale="en", segment=None, bot=False):
-    return show(store, visitor_id(store, f"v{number}"), product, locale=locale, segment=segment or {}, bot=bot, at=NOW)
+    return show(store, visitor_id(store, f"v{number}"), product.pk, locale=locale, segment=segment or {}, bot=bot, at=NOW)
 
 
 def arms(store, product, count=400, **how) -> dict[int, str]:
@@ -157,8 +157,8 @@ def test_the_holdout_sees_nothing_not_even_what_it_had(store, mug):
 def test_bots_and_visitors_without_an_id_leave_no_row(store, mug, django_assert_num_queries):
     make_experiment(store, {mug: {"title": "B"}})
     with django_assert_num_queries(0):
-        assert show(store, None, mug, locale="en", segment={}, bot=False) == []
-        assert show(store, UUID(int=1), mug, locale="en", segment={}, bot=True) == []
+        assert show(store, None, mug.pk, locale="en", segment={}, bot=False) == []
+        assert show(store, UUID(int=1), mug.pk, locale="en", segment={}, bot=True) == []
     assert Assignment.objects.count() == Exposure.objects.count() == 0
 
 

@@ -149,7 +149,7 @@ def test_robots_are_flagged(store, shop):
 
 
 def _token(store, mug, visitor="v1"):
-    (shown,) = show(store, visitor_id(store, visitor), mug, locale="en", segment={}, bot=False)
+    (shown,) = show(store, visitor_id(store, visitor), mug.pk, locale="en", segment={}, bot=False)
     return shown
 
 
