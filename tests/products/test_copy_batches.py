@@ -79,6 +79,7 @@ def test_from_ticks_to_an_estimate_to_texts(store, alice, as_user, brief, mugs, 
     AdAsset.objects.filter(request__product=mugs[0]).update(status="approved")
     page = client.get(f"/s/alice/copy/batches/{batch.pk}/").content.decode()
     assert "(6)" in page and f"/s/alice/ad-export/?batch={batch.pk}&amp;locale=en" in page
+    AdAsset.objects.update(status="proposed")
     page = client.get(f"/s/alice/copy/batches/{batch.pk}/?state=skipped").content.decode()
     assert poor.title in page and mugs[0].title not in page
     page = client.get(f"/s/alice/copy/batches/{batch.pk}/review/").content.decode()
