@@ -29,7 +29,14 @@ class LogAdmin(StoreScoped):
 @admin.register(models.Review)
 class ReviewAdmin(LogAdmin):
     list_display = ["__str__", "store", "product", "language", "rating", "sentiment", "status", "written_at"]
-    list_filter = ["status", "sentiment", "language", "gold", "needs_scoring", "store"]
+    list_filter = [
+        "status",
+        "sentiment",
+        "language",
+        "gold",
+        "needs_scoring",
+        ("store", admin.RelatedOnlyFieldListFilter),
+    ]
     list_select_related = ["store", "product"]
     search_fields = ["title", "text", "source_id"]
     date_hierarchy = "written_at"
@@ -61,7 +68,7 @@ class SettingsAdmin(StoreScoped):
 class ImportAdmin(LogAdmin):
     view_permission = "reviews.import"
     list_display = ["filename", "store", "status", "rows", "created_by", "created_at"]
-    list_filter = ["status", "store"]
+    list_filter = ["status", ("store", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["store", "created_by"]
 
     @admin.display(description=_("rows"))
@@ -80,49 +87,49 @@ class IssueAdmin(LogAdmin):
 @admin.register(models.Judgement)
 class JudgementAdmin(LogAdmin):
     list_display = ["review", "store", "expected", "sentiment", "confidence", "uncertainty", "model_label", "made_at"]
-    list_filter = ["sentiment", "model_label", "store"]
+    list_filter = ["sentiment", "model_label", ("store", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["review", "store"]
 
 
 @admin.register(models.Label)
 class LabelAdmin(LogAdmin):
     list_display = ["review", "field", "aspect", "value", "old_value", "blind", "by", "made_at"]
-    list_filter = ["field", "blind", "store"]
+    list_filter = ["field", "blind", ("store", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["review", "by"]
 
 
 @admin.register(models.Opinion)
 class OpinionAdmin(LogAdmin):
     list_display = ["review", "aspect", "polarity", "probability", "by_person"]
-    list_filter = ["aspect", "polarity", "by_person", "store"]
+    list_filter = ["aspect", "polarity", "by_person", ("store", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["review"]
 
 
 @admin.register(models.Flag)
 class FlagAdmin(LogAdmin):
     list_display = ["review", "kind", "reason", "upheld", "decided_by", "made_at"]
-    list_filter = ["kind", "upheld", "store"]
+    list_filter = ["kind", "upheld", ("store", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["review", "decided_by"]
 
 
 @admin.register(models.Reply)
 class ReplyAdmin(LogAdmin):
     list_display = ["review", "status", "language", "model_label", "approved_by", "created_at"]
-    list_filter = ["status", "language", "store"]
+    list_filter = ["status", "language", ("store", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["review", "approved_by"]
 
 
 @admin.register(models.ReviewAction)
 class ActionAdmin(LogAdmin):
     list_display = ["review", "kind", "about", "reason", "by", "made_at"]
-    list_filter = ["kind", "reason", "store"]
+    list_filter = ["kind", "reason", ("store", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["review", "by"]
 
 
 @admin.register(models.Alert)
 class AlertAdmin(LogAdmin):
     list_display = ["__str__", "store", "kind", "severity", "observed", "expected", "status", "opened_at"]
-    list_filter = ["kind", "severity", "status", "store"]
+    list_filter = ["kind", "severity", "status", ("store", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["store"]
 
 
@@ -135,14 +142,14 @@ class MuteAdmin(LogAdmin):
 @admin.register(models.TopicSet)
 class TopicSetAdmin(LogAdmin):
     list_display = ["store", "product", "language", "reviews", "in_topics", "other", "made_at"]
-    list_filter = ["language", "store"]
+    list_filter = ["language", ("store", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["store", "product"]
 
 
 @admin.register(models.Topic)
 class TopicAdmin(LogAdmin):
     list_display = ["name", "given_name", "store", "reviews", "positive", "negative", "last_seen_at"]
-    list_filter = ["store"]
+    list_filter = [("store", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["store"]
     search_fields = ["name", "given_name"]
     exclude = ["centroid"]

@@ -22,7 +22,9 @@ def mug(store):
 
 
 def see(store, product, number=1, *, locale="en", segment=None, bot=False):
-    return show(store, visitor_id(store, f"v{number}"), product.pk, locale=locale, segment=segment or {}, bot=bot, at=NOW)
+    return show(
+        store, visitor_id(store, f"v{number}"), product.pk, locale=locale, segment=segment or {}, bot=bot, at=NOW
+    )
 
 
 def arms(store, product, count=400, **how) -> dict[int, str]:

@@ -171,7 +171,9 @@ def test_the_messy_inputs_get_their_sentiment_and_aspects(live):
 
 
 def test_a_text_that_only_asks_is_neutral(store, live):
-    asks, says = (make_review(store, text, rating=None) for text in ("Does this fit an iPhone 12?", "I love it so much!"))
+    asks, says = (
+        make_review(store, text, rating=None) for text in ("Does this fit an iPhone 12?", "I love it so much!")
+    )
     assert scoring.score_ids(store, [asks.pk, says.pk]) == 2
     asks.refresh_from_db()
     says.refresh_from_db()
