@@ -4,7 +4,9 @@ import os
 
 RUN = f"test-{os.getpid()}"
 # Test processes beside each other (pytest-xdist) inherit the first one's environment, and so do the workers they start.
-if (SIDE := os.environ.get("PYTEST_XDIST_WORKER", "")) and SIDE not in os.environ.get("CACHE_PREFIX", ""):
+# A prefix that a test gives its own processes stands.
+SIDE, GIVEN = os.environ.get("PYTEST_XDIST_WORKER", ""), os.environ.get("CACHE_PREFIX", "test-")
+if SIDE and GIVEN.startswith("test-") and not GIVEN.endswith(f"-{SIDE}"):
     RUN = f"{RUN}-{SIDE}"
     os.environ |= {"CACHE_PREFIX": RUN, "BROKER_PREFIX": f"{RUN}-"}
 os.environ.setdefault("CACHE_PREFIX", RUN)
