@@ -55,14 +55,16 @@ class Made:
 
 
 def _sentences() -> dict[str, list[str]]:
-    """Sentences of our own review rows by language."""
+    """Sentences of our own review rows by language; a platform's own words are none, and nothing reads them."""
+    from reviews.flags import is_platform_text
+
     found: dict[str, dict[str, None]] = {language: {} for language in LANGUAGES}
     for file in sorted((ROOT / "ml" / "house" / "reviews" / "rows").glob("*.jsonl")):
         for line in file.read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
             if row["language"] in found:
                 parts = re.split(r"(?<=[.!?。！？])\s*(?=\S)", row["text"].strip())
-                found[row["language"]].update(dict.fromkeys(part for part in parts if len(part) > 3))
+                found[row["language"]].update(dict.fromkeys(p for p in parts if len(p) > 3 and not is_platform_text(p)))
     return {language: list(parts) for language, parts in found.items()}
 
 
