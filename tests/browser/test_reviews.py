@@ -76,7 +76,7 @@ def _until(page: Page, true, seconds: int = 180) -> None:
     raise AssertionError(f"waited in vain: {list(Job.objects.values_list('kind', 'status', 'message'))}")
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_from_an_export_to_a_better_model_and_back(stack, store, alice, page: Page, quiet):
     alice.is_staff = True
     alice.save()
@@ -101,7 +101,7 @@ def test_from_an_export_to_a_better_model_and_back(stack, store, alice, page: Pa
     page.goto(f"{stack.url}/s/alice/reviews/labels/?order=random")
     for _number in range(30):
         before = Label.objects.count()
-        page.locator("[data-labels] article").wait_for()
+        page.locator("[data-labels] article").wait_for(timeout=90_000)
         # This shop's people are milder and stricter than the machine: two stars where it says one, four where it says five.
         shown = page.locator("[data-labels] article").inner_text()
         page.keyboard.press("2" if any(words in shown for words in BAD) else "4")
@@ -119,7 +119,8 @@ def test_from_an_export_to_a_better_model_and_back(stack, store, alice, page: Pa
     page.locator("select[name=method]").select_option("lora")
     page.locator("input[name=epochs]").fill("2")
     page.get_by_role("button", name="Start training").click()
-    _until(page, lambda: ModelVersion.objects.filter(store=store, status="ready").exists())
+    # A training yields the processor to everything else.
+    _until(page, lambda: ModelVersion.objects.filter(store=store, status="ready").exists(), 600)
     page.reload()
     page.get_by_role("button", name="Compare with live").click()
     from ml.models import Comparison
