@@ -100,7 +100,12 @@ def test_many_prompts_come_back_in_order_with_n_candidates_each_and_can_be_cance
         Prompt(PREFIX, SUFFIX.replace("30", "90")),
     ]
     seen = []
-    found = generator.generate(prompts, capability="copy", n=3, on_progress=lambda d, t: seen.append((d, t)))
+    hot = SamplingOptions(
+        temperature=1.5, max_new_tokens=16
+    )  # so that drawing nine times the same three is no accident
+    found = generator.generate(
+        prompts, capability="copy", n=3, options=hot, on_progress=lambda d, t: seen.append((d, t))
+    )
     assert [len(row) for row in found.candidates] == [3, 3, 3] and seen[-1] == (9, 9)
     assert len({c.text for row in found.candidates for c in row}) > 3
     with pytest.raises(generator.GenerationCancelled):
