@@ -15,16 +15,8 @@ from scipy.special import expit
 
 Array = np.ndarray
 Embed = Callable[[Sequence[str]], Array]
-STRENGTHS = (
-    1.0,
-    3.0,
-    10.0,
-    30.0,
-    100.0,
-    300.0,
-    1000.0,
-    3000.0,
-)  # of the pull towards zero, tried on the held-out pairs
+# Of the pull towards zero, tried on the held-out pairs.
+STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
 COUNTS = ("fill", "digits", "question", "exclamation", "capitals", "commas")
 
 

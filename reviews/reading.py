@@ -21,7 +21,8 @@ READABLE = regex.compile(r"[\p{L}\p{N}\p{Emoji_Presentation}\p{Extended_Pictogra
 PICTURE = regex.compile(r"[\p{Emoji_Presentation}\p{Extended_Pictographic}]")
 TONES = regex.compile("[\U0001f3fb-\U0001f3ff]")
 SAME_PICTURE = regex.compile(r"(\p{Extended_Pictographic}\ufe0f?)(?:\s*\1){2,}")
-SENTENCE = regex.compile(r"[^.!?。！？\n]+[.!?。！？\n]*\s*|[.!?。！？\n]+\s*")
+# A point ends a sentence only before a blank: "3.5", "v1.2" and "example.com" are one piece.
+SENTENCE = regex.compile(r".+?(?:[.!?]+(?=\s|$)\s*|[。！？\n]+\s*|$)", regex.DOTALL)
 HAN_NAME = regex.compile(r"^\p{Han}{2,4}$")
 
 

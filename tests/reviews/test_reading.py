@@ -57,3 +57,5 @@ def test_a_refrain_does_not_drown_the_rest():
     assert for_model("很好！很好！很好！但是坏了。") == "很好！很好！但是坏了。"
     once = "Nice mug. Holds a lot!  Lid leaks…\nWould buy again?"
     assert for_model(once) == once
+    numbers = "Jack 3.5, plug 3.5, cable 3.5, v1.1.1.1.1 and again.\nסגול. 1.5 kg. 2.5 kg"
+    assert for_model(numbers) == numbers
