@@ -121,3 +121,35 @@ PLATFORM = (
 ASKS_UNSPACED = (
     r"(?:吗|嗎|呢|么|麼|能不能.*|有没有.*|是不是.*|ですか|ますか|でしょうか|나요|까요|습니까|인가요|ไหม|มั้ย)$"
 )
+
+# Orders to a machine that reads the text. Narrow on purpose: each names the machine's instructions, or says which verdict
+# a review is to be given; "mark this as a gift" and "ignore the bad reviews" are none.
+ORDERS = (
+    # English
+    r"(?:ignore|disregard|forget|override) (?:all |any |the |these |your |of )*(?:(?:previous|prior|above|earlier|preceding|system|original|safety) )+"
+    r"(?:instructions?|prompts?|rules|directions|messages|guidelines|text)|(?:ignore|disregard|forget|override) (?:all |any |your )+(?:instructions?|prompts?|rules|guidelines)|"
+    r"(?:mark|rate|label|classify|score|treat|flag|tag|count|judge) (?:this|the|my)(?: following)? (?:review|text|comment|feedback|message|input) (?:as|with) (?:a |an )?"
+    r"(?:very |strongly )?(?:positive|negative|neutral|\w+[- ]stars?|[1-5](?:/5)?$)|"
+    r"you are (?:now )?(?:an? |the )?(?:ai|assistant|language model|llm|chat ?bot|classifier)|(?:reveal|print|repeat|show)(?: me)? (?:your |the )?(?:system )?(?:prompt|instructions)|"
+    r"(?:respond|answer|reply|output)(?: only)? with (?:only )?(?:the word|\W?(?:positive|negative)\W?|json)|<\|?(?:system|im_start|endoftext)\|?>|\[/?inst\]",
+    # German, French
+    r"(?:ignorier\w*|vergiss|missachte\w*) (?:bitte )?(?:alle |die |deine |sämtliche )*(?:vorherigen|bisherigen|obigen|früheren)? ?(?:anweisungen|instruktionen|befehle|regeln)|"
+    r"(?:markier\w*|bewerte\w*|stufe|werte) diese (?:bewertung|rezension)(?: bitte)? als (?:positiv|negativ|neutral)|du bist (?:jetzt )?(?:eine? )?(?:ki|assistent|sprachmodell)|"
+    r"(?:ignore[zr]?|oublie[zr]?) (?:toutes )?(?:les |tes |vos )(?:instructions|consignes|règles)(?: précédentes)?|(?:marque|note|classe)[zr]? cet avis comme (?:positif|négatif|neutre)|"
+    r"(?:tu es|vous êtes) (?:maintenant )?(?:une? )?(?:ia|assistant|modèle de langage)",
+    # Spanish, Portuguese, Italian
+    r"(?:ignor[ae]|olvida) (?:todas )?(?:las |tus )?(?:instrucciones|reglas|indicaciones)(?: anteriores| previas)?|(?:marca|califica|clasifica) esta (?:reseña|opinión) como (?:positiva|negativa|neutra\w*)|"
+    r"(?:ignore|esqueça|desconsidere) (?:todas )?(?:as |suas )?(?:instruções|regras)(?: anteriores)?|(?:marque|classifique|avalie) esta (?:avaliação|resenha|análise) como (?:positiva|negativa|neutra)|"
+    r"(?:ignora|dimentica) (?:tutte )?(?:le |tue )*(?:istruzioni|regole)(?: precedenti)?|(?:segna|classifica|valuta) questa recensione come (?:positiva|negativa|neutra)",
+    # Dutch, Polish, Turkish, Indonesian, Vietnamese, Russian
+    r"negeer (?:alle |de )?(?:vorige |eerdere )?(?:instructies|regels)|zignoruj (?:wszystkie )?(?:poprzednie )?(?:instrukcje|polecenia)|"
+    r"önceki (?:tüm )?(?:talimatları|komutları) (?:yok say|unut|görmezden gel)|(?:abaikan|lupakan) (?:semua )?(?:instruksi|perintah|aturan)(?: sebelumnya| di atas)?|"
+    r"tandai (?:ulasan|review) ini sebagai (?:positif|negatif|netral)|bỏ qua (?:mọi |các |tất cả )*(?:hướng dẫn|chỉ thị)(?: trước)?|"
+    r"(?:игнорируй\w*|забудь\w*) (?:все |эти )?(?:предыдущие |прошлые )?(?:инструкции|указания|правила)|(?:отметь\w*|оцени\w*) этот отзыв как (?:положительный|отрицательный|нейтральный)",
+)
+ORDERS_UNSPACED = (
+    r"(?:忽略|无视|無視|忘记|忘記|忽視)(?:掉|了)?(?:你)?(?:之前|以上|上面|前面|先前|所有|全部|一切)+的?(?:所有|全部)?(?:指令|指示|提示|规则|規則|要求|命令)|"
+    r"(?:把|将|將|请把|請把)?(?:这|這|本|此)(?:条|條|个|個)?(?:评论|評論|评价|評價)(?:标记|標記|标|评|判|归类|分类)(?:为|為|成|作)(?:正面|负面|負面|好评|好評|差评|差評|中性|五星)|你(?:现在|現在)?是(?:一个|一個)?(?:AI|人工智能|语言模型|語言模型|机器人)|"
+    r"(?:これまで|以前|上記|前|すべて)の(?:すべての|全ての)?(?:指示|命令|プロンプト|ルール)(?:を|は)(?:すべて)?(?:無視|忘れ)|このレビューを(?:肯定的?|否定的?|ポジティブ|ネガティブ|高評価)(?:と|に|として)|"
+    r"(?:이전|위의|앞의|모든)\s?(?:모든\s?)?(?:지시|명령|지침|프롬프트)(?:사항)?(?:를|을|은|는)?\s?(?:모두\s?)?(?:무시|잊)|이\s?리뷰를\s?(?:긍정|부정|중립)"
+)

@@ -37,6 +37,7 @@ UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]")
 SENTENCE = regex.compile(r"[^.!?。！？؟\n]+[.!?。！？؟\n]*")
 ASKED = regex.compile(r"[?？؟][!?！？؟\s]*$")
 ASKS_UNSPACED = regex.compile(lists.ASKS_UNSPACED)
+ORDERS = regex.compile(rf"(?<!\w)(?:{'|'.join(lists.ORDERS)})|{lists.ORDERS_UNSPACED}", regex.I)
 RUN = regex.compile(r"(.)\1{19,}", regex.S)
 LONG_TOKEN = regex.compile(r"[^\s\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Khmer}\p{Lao}\p{Myanmar}]{80,}")
 KEYBOARD = regex.compile(
@@ -131,6 +132,24 @@ def is_question(text: str) -> bool:
     return bool(sentences) and all(ASKED.search(s) or ASKS_UNSPACED.search(s.rstrip("。.!！ ")) for s in sentences)
 
 
+def orders(text: str) -> list[list[int]]:
+    """[start, end) of the sentences that tell a machine what to do with the text."""
+    return [[s.start(), s.end()] for s in SENTENCE.finditer(text[:READ]) if ORDERS.search(words.unmasked(s[0]))]
+
+
+def without_orders(text: str) -> str:
+    """The text less the sentences that give a machine orders: they are not what the shopper thinks of the goods."""
+    for start, end in reversed(orders(text)):
+        text = text[:start] + text[end:]
+    return text
+
+
+def only_orders(text: str) -> bool:
+    """A text that gives a machine orders and says nothing else."""
+    told = without_orders(text)
+    return told != text and not WORD.search(told)
+
+
 def find(title: str, text: str, masked: tuple[str, ...] = ()) -> tuple[FoundFlag, ...]:
     """The flags of a cleaned, masked review; at most one of a kind. Look-alike letters are seen through.
 
@@ -169,6 +188,7 @@ def find(title: str, text: str, masked: tuple[str, ...] = ()) -> tuple[FoundFlag
         found.append(
             FoundFlag(Kind.TEMPLATE, gettext_noop("Says the same phrases again and again."), {"share": round(share, 2)})
         )
+    add(Kind.ORDERS, gettext_noop("Tells a machine what to do."), orders(title), orders(text))
     if is_question(text):
         found.append(FoundFlag(Kind.QUESTION, gettext_noop("Asks something instead of reviewing.")))
     return tuple(found)

@@ -143,9 +143,11 @@ def _without_refrains(text: str) -> str:
 
 
 def for_model(text: str) -> str:
-    """What the model reads of a text: sentences that come again and again twice, and the meaning of emoji in words, which
-    the encoder reads better; a row of the same counts twice."""
-    text = _without_refrains(text)
+    """What the model reads of a text: no orders to a machine, sentences that come again and again twice, and the meaning
+    of emoji in words, which the encoder reads better; a row of the same counts twice. A text of nothing but orders stays:
+    what to make of it is decided where it is judged (scoring.settled)."""
+    told = flags.without_orders(text)
+    text = _without_refrains(told if READABLE.search(told) else text)
     if text.isascii() or not PICTURE.search(text):
         return text
     text = SAME_PICTURE.sub(r"\1\1", TONES.sub("", text))

@@ -46,8 +46,9 @@ def _placed(shown: str, read: str, spans: Sequence[tuple[int, int]]) -> list[lis
 
 
 def settled(text: str, made: classifier.ReviewJudgement) -> classifier.ReviewJudgement:
-    """The judgement of a text that may hold no opinion: one that only asks is neutral, whatever its words lean to."""
-    if made.sentiment and flags.is_question(text):
+    """The judgement of a text that may hold no opinion: one that only asks, or only gives a machine orders, is neutral,
+    whatever its words lean to."""
+    if made.sentiment and (flags.is_question(text) or flags.only_orders(text)):
         share = float(metrics.sentiment_probabilities(np.array([made.stars]))[0, 1])
         return replace(made, sentiment=0, confidence=round(share, 4))
     return made

@@ -356,7 +356,7 @@ class Migration(migrations.Migration):
             name='Flag',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('safety_urgent', 'Safety'), ('star_text_mismatch', 'Stars and text disagree'), ('spam_link', 'Link'), ('incentivised_or_contact', 'Contact or incentive'), ('template_like', 'Template praise'), ('platform_default_text', "Platform's own words"), ('homoglyph', 'Look-alike letters'), ('gibberish', 'Gibberish'), ('question', 'A question'), ('off_topic', 'Off topic'), ('duplicate', 'Copy of another review'), ('burst', 'Part of a burst')], max_length=24, verbose_name='kind')),
+                ('kind', models.CharField(choices=[('safety_urgent', 'Safety'), ('star_text_mismatch', 'Stars and text disagree'), ('spam_link', 'Link'), ('incentivised_or_contact', 'Contact or incentive'), ('template_like', 'Template praise'), ('platform_default_text', "Platform's own words"), ('homoglyph', 'Look-alike letters'), ('gibberish', 'Gibberish'), ('question', 'A question'), ('machine_orders', 'Orders to a machine'), ('off_topic', 'Off topic'), ('duplicate', 'Copy of another review'), ('burst', 'Part of a burst')], max_length=24, verbose_name='kind')),
                 ('reason', models.CharField(max_length=300, verbose_name='reason')),
                 ('evidence', models.JSONField(blank=True, default=dict, help_text='spans of the text, addresses, counts')),
                 ('upheld', models.BooleanField(blank=True, null=True, verbose_name='confirmed')),

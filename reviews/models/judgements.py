@@ -98,6 +98,7 @@ class Flag(models.Model):
         HOMOGLYPH = "homoglyph", _("Look-alike letters")
         GIBBERISH = "gibberish", _("Gibberish")
         QUESTION = "question", _("A question")
+        ORDERS = "machine_orders", _("Orders to a machine")
         OFF_TOPIC = "off_topic", _("Off topic")
         DUPLICATE = "duplicate", _("Copy of another review")
         BURST = "burst", _("Part of a burst")
