@@ -77,9 +77,10 @@ def angles_for(facts: Facts) -> list[str]:
 
 
 def asked_for(store: Store, channels: Collection[str], variants: int) -> dict[str, int]:
-    """Field → how many texts, for every field of the channels."""
+    """Field → how many texts, for every field of the channels: as many as a list takes, and where a channel shows one text
+    alone there are as many to choose from, or to test against each other."""
     return {
-        key: min(variants, limit.most) if limit.most > 1 else 1
+        key: min(variants, limit.most) if limit.most > 1 else variants
         for key, limit in limits(store).items()
         if limit.channel in channels
     }

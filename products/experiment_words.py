@@ -4,29 +4,15 @@ import math
 from datetime import datetime
 from typing import Any
 
-from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
-from babel.numbers import format_decimal, format_percent
-from django.utils.translation import get_language, ngettext
+from babel.numbers import format_percent
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from ecomai.lib.shown import locale, number
 from products.models import Experiment, ExperimentLook
 
 Metric = Experiment.Metric
-
-
-def locale() -> Locale:
-    """Babel's locale of the language of the page."""
-    try:
-        return Locale.parse((get_language() or "en").replace("-hans", "-Hans").replace("-hant", "-Hant"), sep="-")
-    except (UnknownLocaleError, ValueError):
-        return Locale("en")
-
-
-def number(value: float | None, digits: int = 0) -> str:
-    if value is None:
-        return "–"
-    return format_decimal(value, "#,##0" + ("." + "0" * digits if digits else ""), locale=locale())
 
 
 def percent(share: float | None, digits: int | None = None) -> str:

@@ -6,6 +6,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from ecomai.access import store_view
+from ecomai.lib.shown import language_name
 from products import preferences
 from products.channels import CHANNELS, rules
 from products.copy_presentation import RULES
@@ -32,7 +33,7 @@ def copy_pairs(request: HttpRequest) -> HttpResponse:
             "pair": pair, "title": titles.get(pair.product, ""), "channel": CHANNELS.get(pair.order.field.split(".")[0], ""),
             "field": fields[pair.order.field].label if pair.order.field in fields else pair.order.field,
             "source": preferences.SOURCES[pair.source], "part": preferences.part_of(request.store, pair.product),
-            "reason": RULES.get(pair.reason, pair.reason),
+            "reason": RULES.get(pair.reason, pair.reason), "language": language_name(pair.order.locale),
         }
         for pair in page
     ]  # fmt: skip

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_skeleton
-from babel.numbers import format_compact_decimal, format_decimal, format_percent
-from django.utils.translation import get_language
+from babel.numbers import format_compact_decimal, format_percent
 from django.utils.translation import gettext as _
 
+from ecomai.lib import shown
+from ecomai.lib.shown import locale, number
 from reviews.filters import Filters, aspect_names, sentiment_names
 from reviews.findings import Change, Summary
 from reviews.models import Judgement, Label, Review
@@ -21,26 +21,12 @@ POLARITY_NAMES = {-1: "negative", 0: "neutral", 1: "positive"}
 SHOWN = 700
 
 
-def locale() -> Locale:
-    """Babel's locale of the language of the page."""
-    try:
-        return Locale.parse((get_language() or "en").replace("-hans", "-Hans").replace("-hant", "-Hant"), sep="-")
-    except (UnknownLocaleError, ValueError):
-        return Locale("en")
-
-
 def percent(share: float | None) -> str:
     return (
         "–"
         if share is None
         else format_percent(share, "#,##0 %" if locale().language in ("de", "fr") else "#,##0%", locale=locale())
     )
-
-
-def number(value: float | None, digits: int = 0) -> str:
-    if value is None:
-        return "–"
-    return format_decimal(value, "#,##0" + ("." + "0" * digits if digits else ""), locale=locale())
 
 
 def signed(value: float, digits: int = 0, unit: str = "") -> str:
@@ -55,12 +41,7 @@ def compact(value: int) -> str:
 
 def language_name(code: str) -> str:
     """The language's name in the language of the page; the code where it has none."""
-    if code == UNDETERMINED:
-        return _("Undetermined")
-    try:
-        return Locale.parse(code, sep="-").get_display_name(locale()) or code
-    except (UnknownLocaleError, ValueError):
-        return code
+    return _("Undetermined") if code == UNDETERMINED else shown.language_name(code)
 
 
 SOURCES = {

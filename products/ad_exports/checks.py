@@ -25,7 +25,7 @@ REASONS = {
     "erases": _("the importer takes [] for “erase what is there”"),
     "missing": _("nothing stands there, and the channel demands it"),
     "no_copy": _("no approved text in this language"),
-    "too_few": _("%(n)s of at least %(least)s texts"),
+    "too_few": _("only %(n)s, where the channel wants %(least)s texts or more"),
     "too_many": _("%(n)s texts, of which the channel takes %(most)s: the first ones are in the file"),
     "same_text": _("the same text twice"),
     "overused": _("“%(word)s” more than twice"),

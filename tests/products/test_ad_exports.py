@@ -284,7 +284,10 @@ def test_an_ad_with_too_few_texts_is_left_out_and_every_fault_is_named(store, mu
         ("text", "Headline", "emoji"), ("text", "Headline", "formula"), ("item", "Headline", "too_few"),
     }  # fmt: skip
     reasons = [problem.reason for problem in report.problems]
-    assert "33 of at most 30 display width (wide characters count 2)" in reasons and "1 of at least 3 texts" in reasons
+    assert (
+        "33 of at most 30 display width (wide characters count 2)" in reasons
+        and "only 1, where the channel wants 3 texts or more" in reasons
+    )
     assert read_ads(write(store, "google_ads")) == []
 
 
