@@ -230,7 +230,7 @@ def test_a_request_from_a_brief_keeps_it_and_writes_by_it(store, alice, as_user,
     brief = CopyBrief.objects.get()
     page = client.get(f"/s/alice/products/{mug.pk}/copy/?brief={brief.pk}").content.decode()
     assert "No fact carries: Offer" in page
-    client.post(f"/s/alice/products/{mug.pk}/copy/", {**FORM, "brief": brief.pk})
+    client.post(f"/s/alice/products/{mug.pk}/copy/", {**FORM, "brief": brief.pk, "variants": "1"})
     order = CopyRequest.objects.get()
     brief.delete()
     write_copy(order.job_id)
