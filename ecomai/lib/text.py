@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 
 import regex
@@ -22,8 +23,13 @@ class Length:
 
 def measure(text: str) -> Length:
     """The three counters of a text (in NFC)."""
+    if text.isascii():
+        return Length(len(text), len(text), len(text))
     text = unicodedata.normalize("NFC", text)
-    width = sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+    width = sum(
+        n * (0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1)
+        for c, n in Counter(text).items()  # each sign is looked up once: texts may be long
+    )
     return Length(len(text), width, len(text.encode("utf-8", "surrogatepass")))
 
 
