@@ -41,7 +41,7 @@ test: install-dev ## everything a change must pass: lint, then all tests against
 	$(BIN)/python -m devstack css
 	$(BIN)/python -m devstack run --ephemeral -- $(BIN)/python -m tests
 
-test-slow: install-dev ## real trainings of every kind, killed and resumed (about ten minutes)
+test-slow: install-dev ## real trainings of every kind, killed and resumed (about half an hour)
 	$(BIN)/python -m devstack run --ephemeral -- $(BIN)/python -m pytest -m training -q
 
 lint: install-dev ## style, import contracts, deployment check, migrations
