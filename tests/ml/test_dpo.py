@@ -45,7 +45,7 @@ def tiny(tmp_path_factory):
         pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         decoders.ByteLevel(),
     )
-    names = dict(zip(("pad_token", "eos_token", "bos_token"), marks, strict=True))
+    names = {**dict(zip(("pad_token", "eos_token", "bos_token"), marks, strict=True)), "unk_token": "<pad>"}
     PreTrainedTokenizerFast(tokenizer_object=told, **names).save_pretrained(folder)
     torch.manual_seed(1)
     made = Gemma3TextConfig(

@@ -79,7 +79,7 @@ def test_approved_texts_train_a_version_that_writes_the_next_copy_until_it_is_ro
         assert answer.status_code in (200, 302), answer.content.decode()[-2000:]
 
     def write(product: Product) -> list[AdAsset]:
-        post(f"/s/{store.slug}/products/{product.pk}/copy/", channels="meta", locale="en", tone="neutral", variants=1)
+        post(f"/s/{store.slug}/products/{product.pk}/copy/", channels="meta", locale="en", tone="neutral", variants=2)
         work(sent, "products.tasks.write_copy")
         order = CopyRequest.objects.latest("pk")
         assert order.finished_at and order.job.status != "failed", order.job.message
