@@ -106,6 +106,13 @@ def show(
     candidates = [(e, texts) for e, texts in candidates if texts]
     if not candidates:
         return []
+    at = at or timezone.now()
+    if len(candidates) == 1:
+        try:
+            return _show_only(live, *candidates[0], visitor, product_id, locale, segment, at)
+        except IntegrityError:
+            live_experiments.forget(store.pk)
+            return []
     had = _assigned(visitor, product_id, [e.id for e, _texts in candidates])
     fields: set[str] = set()
     arms: dict[int, int] = {}
@@ -124,7 +131,6 @@ def show(
             arms[experiment.id] = arm.id
             new.append((experiment.id, arm.id))
         fields |= texts.keys()
-    at = at or timezone.now()
     if new or unseen:
         try:
             arms |= _write(store.pk, visitor, product_id, new, unseen, locale, segment, at)
@@ -137,6 +143,36 @@ def show(
         for experiment, texts in candidates
         if experiment.id in arms
     ]
+
+
+def _show_only(live, experiment: LiveExperiment, texts, visitor: UUID, product_id, locale, segment, at) -> list[Shown]:
+    """`show` where one experiment alone touches the product, as is usual: the look and what it writes are one statement,
+    with the arm that the visitor gets if it has none yet."""
+    chosen = choose(experiment, visitor) if takes_part(experiment, visitor, locale, segment) else None
+    rows = connection.rows(
+        "WITH had AS ("
+        " SELECT arm_id FROM products_assignment WHERE experiment_id = %(experiment)s AND visitor = %(visitor)s"
+        "), assigned AS ("
+        " INSERT INTO products_assignment"
+        "  (store_id, experiment_id, visitor, arm_id, at, locale, segment, is_bot, other_arm)"
+        " SELECT %(store)s, %(experiment)s, %(visitor)s, %(arm)s::bigint, %(at)s, %(locale)s, %(segment)s::jsonb, false, false"
+        " WHERE %(arm)s::bigint IS NOT NULL AND NOT EXISTS (SELECT FROM had)"
+        # Not DO NOTHING: a row that another request has just written must come back, too.
+        " ON CONFLICT (experiment_id, visitor) DO UPDATE SET visitor = EXCLUDED.visitor"
+        " RETURNING arm_id"
+        "), arm AS (SELECT arm_id FROM had UNION ALL SELECT arm_id FROM assigned), seen AS ("
+        " INSERT INTO products_exposure (store_id, experiment_id, arm_id, visitor, product_id, at)"
+        " SELECT %(store)s, %(experiment)s, arm_id, %(visitor)s, %(product)s, %(at)s FROM arm WHERE NOT EXISTS ("
+        "  SELECT FROM products_exposure"
+        "  WHERE experiment_id = %(experiment)s AND visitor = %(visitor)s AND product_id = %(product)s)"
+        " ON CONFLICT (experiment_id, visitor, product_id) DO NOTHING"
+        ") SELECT arm_id FROM arm",
+        {
+            "store": live.store_id, "experiment": experiment.id, "visitor": visitor, "product": product_id, "at": at,
+            "arm": chosen.id if chosen else None, "locale": locale[:12], "segment": json.dumps(dict(segment)),
+        },
+    )  # fmt: skip
+    return [_shown(live, experiment, arm, texts, visitor, product_id, at) for (arm,) in rows]
 
 
 def _in_locale(texts: live_experiments.Texts, locale: str) -> dict[str, Mapping[int, str]]:

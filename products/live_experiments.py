@@ -10,7 +10,8 @@ from django.db import connection
 from products.models import Experiment, ExperimentSettings
 
 KEEP = 5.0  # seconds that a change, a pause or a bandit's new share may take to be seen
-MOST_TEXTS = 20_000  # products whose texts a process keeps
+BLOCK = 256  # products whose texts are fetched together: a test of many is soon known whole
+MOST_SIGNS = 20_000_000  # of the texts that a process keeps
 
 # locale → field → arm id → text
 Texts = Mapping[str, Mapping[str, Mapping[int, str]]]
@@ -51,26 +52,39 @@ class Live:
     visitor_salt: str
     holdout: float
     experiments: tuple[LiveExperiment, ...]
-    _texts: dict[int, dict[int, Texts]] = field(default_factory=dict, compare=False, repr=False)
+    # block of products → product → rows (experiment, arm, locale, field, text); rows take a quarter of what mappings do
+    _rows: dict[int, dict[int, list[tuple]]] = field(default_factory=dict, compare=False, repr=False)
+    _signs: list[int] = field(default_factory=lambda: [0], compare=False, repr=False)
 
     def texts(self, product_id: int) -> Mapping[int, Texts]:
         """Experiment id → the texts that its arms have for a product; experiments without any are left out."""
         if not self.experiments:
             return {}
-        found = self._texts.get(product_id)
-        if found is None:
-            found = {}
-            rows = connection.rows(  # written out: it runs for most products that are asked for
-                "SELECT a.experiment_id, t.arm_id, t.locale, t.field, t.text FROM products_armtext t"
-                " JOIN products_arm a ON a.id = t.arm_id WHERE t.product_id = %s AND a.experiment_id = ANY(%s)",
-                [product_id, [e.id for e in self.experiments]],
-            )
-            for experiment, arm, locale, name, text in rows:
-                found.setdefault(experiment, {}).setdefault(locale, {}).setdefault(name, {})[arm] = text  # type: ignore[attr-defined]
-            if len(self._texts) >= MOST_TEXTS:
-                self._texts.clear()
-            self._texts[product_id] = found
+        block = product_id // BLOCK
+        rows = self._rows.get(block)
+        if rows is None:
+            rows = self._rows[block] = self._fetched(block)
+        found: dict[int, dict[str, dict[str, dict[int, str]]]] = {}
+        for experiment, arm, locale, name, text in rows.get(product_id, ()):
+            found.setdefault(experiment, {}).setdefault(locale, {}).setdefault(name, {})[arm] = text
         return found
+
+    def _fetched(self, block: int) -> dict[int, list[tuple]]:
+        rows: dict[int, list[tuple]] = {}
+        signs = 0
+        for product, *row in connection.rows(  # written out: it runs for many products that are asked for
+            "SELECT t.product_id, a.experiment_id, t.arm_id, t.locale, t.field, t.text FROM products_armtext t"
+            " JOIN products_arm a ON a.id = t.arm_id"
+            " WHERE t.product_id >= %s AND t.product_id < %s AND a.experiment_id = ANY(%s)",
+            [block * BLOCK, (block + 1) * BLOCK, [e.id for e in self.experiments]],
+        ):
+            rows.setdefault(product, []).append(tuple(row))
+            signs += len(row[-1]) + 200  # and what a row takes beside its text
+        if self._signs[0] + signs > MOST_SIGNS:
+            self._rows.clear()
+            self._signs[0] = 0
+        self._signs[0] += signs
+        return rows
 
 
 _kept: dict[int, tuple[float, Live]] = {}

@@ -61,7 +61,9 @@ def test_a_visitor_id_is_a_keyed_hash_of_its_store(store, other_store):
     assert visitor_id(store, "jane") == UUID("c21164ee-8829-5743-f344-b08a80ba972d")
 
 
-def test_the_first_sight_writes_one_assignment_and_one_exposure_for_good(store, mug, django_assert_num_queries):
+def test_the_first_sight_writes_one_assignment_and_one_exposure_for_good(
+    store, mug, django_assert_num_queries, django_assert_max_num_queries
+):
     plate = make_product(store, "Plate")
     made = make_experiment(store, {mug: {"title": "A mug that stays warm"}, plate: {"title": "A plate"}})
     visitor = visitor_id(store, "v1")
@@ -71,7 +73,7 @@ def test_the_first_sight_writes_one_assignment_and_one_exposure_for_good(store, 
     with django_assert_num_queries(1):
         again = see(store, mug)
     assert (again[0].arm_id, Assignment.objects.count(), Exposure.objects.count()) == (shown.arm_id, 1, 1)
-    with django_assert_num_queries(3):  # the plate's texts, the assignment, the exposure
+    with django_assert_max_num_queries(2):  # the plate's texts, where its number begins another block; the rest
         see(store, plate)
     assert set(Exposure.objects.values_list("product", "arm", "visitor")) == {
         (mug.pk, shown.arm_id, visitor), (plate.pk, shown.arm_id, visitor),
@@ -108,6 +110,35 @@ def test_a_faster_request_wins_and_its_arm_is_what_both_show(store, mug):
     write = lambda arm: assignment._write(store.pk, visitor, mug.pk, [(made.pk, arm.pk)], [], "en", {}, NOW)
     assert write(one) == write(two) == {made.pk: one.pk}
     assert Assignment.objects.get().arm == one and Exposure.objects.get().arm == one
+
+
+def test_a_request_that_is_overtaken_after_its_look_shows_the_arm_of_the_faster(store, mug, monkeypatch):
+    made = make_experiment(store, {mug: {"title": "B"}})
+    shown = []
+    for arm in made.arms.all():  # as if each had found nobody
+        monkeypatch.setattr(assignment, "choose", lambda _experiment, _visitor, arm=arm: arm)
+        shown += see(store, mug)
+    first = made.arms.first()
+    assert [s.arm_id for s in shown] == [first.pk] * 2 and Exposure.objects.get().arm == first
+    Assignment.objects.all().delete()  # the look finds nobody, the exposure is there: once is enough
+    assert see(store, mug)[0].arm_id == made.arms.last().pk and Exposure.objects.count() == 1
+
+
+def test_texts_of_a_block_are_fetched_once_and_thrown_away_when_too_many(store, django_assert_num_queries, monkeypatch):
+    mugs = [make_product(store, f"Mug {n}") for n in range(3)]
+    plain = make_product(store, "Plain")
+    make_experiment(store, {mug: {"title": f"B {mug.pk}"} for mug in mugs}, weights=(0, 1))
+    monkeypatch.setattr(live_experiments, "BLOCK", 10**9)
+    live = live_experiments.live(store.pk)
+    with django_assert_num_queries(1):
+        told = [live.texts(mug.pk) for mug in mugs]
+        assert live.texts(plain.pk) == {}
+    assert [next(iter(next(iter(t.values()))["en"]["title"].values())) for t in told] == [f"B {m.pk}" for m in mugs]
+    monkeypatch.setattr(live_experiments, "MOST_SIGNS", 1)
+    monkeypatch.setattr(live_experiments, "BLOCK", 1)
+    with django_assert_num_queries(4):  # each throws the other away
+        for mug in (mugs[0], mugs[1], mugs[0], mugs[0], mugs[1]):
+            assert live.texts(mug.pk)
 
 
 def test_traffic_takes_a_share_and_grows_without_moving_anybody(store, mug):
