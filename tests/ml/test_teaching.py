@@ -64,4 +64,4 @@ def test_a_student_follows_its_teachers_against_the_labels_as_far_as_it_is_told(
         told = [json.loads(line) for line in (run / "predictions.jsonl").read_text().splitlines()]
         good = metrics.star_probabilities(np.array([p["more"] for p in told if int(p["id"]) % 2 == 0]))
         means[share] = float((good @ np.arange(1, 6)).mean())
-    assert means[0.0] > 4 > 2 > means[1.0], means
+    assert means[0.0] > 4 > 3 > means[1.0], means  # on the other side of the middle
