@@ -55,7 +55,7 @@ def test_a_student_follows_its_teachers_against_the_labels_as_far_as_it_is_told(
     means = {}
     for share in (0.0, 1.0):
         run = _run(
-            tmp_path / f"student-{share}", contrary, method="adapter", objective="review", distil=share, epochs=20, patience=20,
+            tmp_path / f"student-{share}", contrary, method="adapter", objective="review", distil=share, epochs=60, patience=60,
             learning_rate=2e-3,
         )  # fmt: skip
         spec = json.loads((run / "spec.json").read_text())
@@ -64,4 +64,4 @@ def test_a_student_follows_its_teachers_against_the_labels_as_far_as_it_is_told(
         told = [json.loads(line) for line in (run / "predictions.jsonl").read_text().splitlines()]
         good = metrics.star_probabilities(np.array([p["more"] for p in told if int(p["id"]) % 2 == 0]))
         means[share] = float((good @ np.arange(1, 6)).mean())
-    assert means[0.0] > 4 > 3 > means[1.0], means  # on the other side of the middle
+    assert means[0.0] > 4 > 2 > means[1.0], means

@@ -112,15 +112,15 @@ def test_a_faster_request_wins_and_its_arm_is_what_both_show(store, mug):
     assert Assignment.objects.get().arm == one and Exposure.objects.get().arm == one
 
 
-def test_a_request_that_is_overtaken_after_its_look_shows_the_arm_of_the_faster(store, mug, monkeypatch):
+def test_who_has_an_arm_keeps_it_and_an_exposure_is_written_once(store, mug, monkeypatch):
     made = make_experiment(store, {mug: {"title": "B"}})
     shown = []
-    for arm in made.arms.all():  # as if each had found nobody
+    for arm in made.arms.all():  # what a newcomer would get
         monkeypatch.setattr(assignment, "choose", lambda _experiment, _visitor, arm=arm: arm)
         shown += see(store, mug)
     first = made.arms.first()
     assert [s.arm_id for s in shown] == [first.pk] * 2 and Exposure.objects.get().arm == first
-    Assignment.objects.all().delete()  # the look finds nobody, the exposure is there: once is enough
+    Assignment.objects.all().delete()  # a newcomer again, seen before
     assert see(store, mug)[0].arm_id == made.arms.last().pk and Exposure.objects.count() == 1
 
 
