@@ -8,10 +8,11 @@ import hashlib
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Exists, JSONField, OuterRef, QuerySet, Value
 from django.utils import timezone
 
@@ -22,6 +23,7 @@ from reviews.models import CountedReview, Flag, Label, LabelClaim, Opinion, Revi
 from reviews.models.review import UNDETERMINED
 
 CLAIM = timedelta(minutes=10)
+CLAIM_ATTEMPTS = 50  # more people than that don't take the same review in the same instant
 ORDERS = ("uncertain", "random", "blind")
 WORDS = {-1: "negative", 0: "neutral", 1: "positive"}
 Z95 = 1.959963984540054
@@ -192,21 +194,23 @@ def claim(store: Store, by: User, *, order: str, language: str = "", skip: Seque
 
     `skip`: reviews that they passed over. A review that they have before them already comes again.
     """
+    passed = list(skip)
     now = timezone.now()
-    for _attempt in range(5):
-        with transaction.atomic():
-            LabelClaim.objects.filter(store=store, until__lte=now).delete()
-            rows = queue(store, order=order, language=language, by=by).exclude(pk__in=skip)
-            held = rows.filter(label_claim__by=by).first()
-            found = held or rows.select_for_update(skip_locked=True, of=("self",), no_key=True).first()
-            if found is None:
-                return None
-            claim_row, _new = LabelClaim.objects.get_or_create(
+    LabelClaim.objects.filter(store=store, until__lte=now).delete()
+    for _attempt in range(CLAIM_ATTEMPTS):
+        # The claim's row decides between two people. A lock on the review wouldn't: tasks hold those of whole imports.
+        rows = queue(store, order=order, language=language, by=by).exclude(pk__in=passed)
+        found = rows.filter(label_claim__by=by).first() or rows.first()
+        if found is None:
+            return None
+        with suppress(IntegrityError), transaction.atomic():  # the review is erased in between: the next one
+            row, _new = LabelClaim.objects.get_or_create(
                 review=found, defaults={"store": store, "by": by, "until": now + CLAIM}
             )
-            if claim_row.by_id == by.pk:
-                LabelClaim.objects.filter(pk=claim_row.pk).update(until=now + CLAIM)
+            if row.by_id == by.pk:
+                LabelClaim.objects.filter(pk=row.pk).update(until=now + CLAIM)
                 return found
+        passed.append(found.pk)
     return None
 
 

@@ -5,7 +5,7 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from reviews import effective, labelling, review_dataset
@@ -130,6 +130,30 @@ def test_two_people_at_once_never_get_the_same_review(transactional_db, store, a
     for thread in threads:
         thread.join()
     assert [len(ids) for ids in got.values()] == [1, 1] and not set.intersection(*got.values())
+
+
+def test_a_task_that_holds_the_reviews_does_not_empty_the_queue(transactional_db, store, alice, as_user):
+    judge(make_review(store, "a mug that leaks"))
+    held, seen = threading.Event(), threading.Event()
+
+    def work():
+        try:
+            with transaction.atomic():
+                list(Review.objects.select_for_update(no_key=True))
+                held.set()
+                seen.wait(30)
+        finally:
+            connection.close()
+
+    task = threading.Thread(target=work)
+    task.start()
+    try:
+        assert held.wait(30)
+        page = as_user(alice).get("/s/alice/reviews/labels/").content.decode()
+    finally:
+        seen.set()
+        task.join()
+    assert "a mug that leaks" in page and "Nothing waits" not in page
 
 
 def test_a_second_look_is_another_persons_changes_nothing_and_is_measured(store, alice, bob):
