@@ -35,7 +35,7 @@ CONNECTIONS = 16
 EVENTS = int(os.environ.get("BENCH_EVENTS", 60_000))
 BATCH = 100
 SENDERS = 4
-KEPT = 6.0  # seconds until every process has looked at the experiments again
+WARM = 10.0  # seconds until every process has looked at the experiments again and knows the texts of most products
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 
@@ -265,7 +265,7 @@ async def measure(port: int, secret: str, store, ids: list[int]) -> dict:
     for turn in range(ROUNDS):
         for status in ("paused", "running") if turn % 2 else ("running", "paused"):
             await change(status)
-            await asyncio.sleep(KEPT)
+            await closed_loop(client, ids, WARM, seed=50 + turn)
             rates[status].append(await closed_loop(client, ids, ROUND_SECONDS, seed=3 + turn))
             print(f"  {status}: {rates[status][-1]:.0f} requests/s", flush=True)
     await change("running")

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from ecomai.api_auth import is_secret
 from ecomai.api_base import StoreView
-from products import api_parameters, assignment, catalogue, storefront
+from products import api_parameters, catalogue, storefront
 from products.api_parameters import CURRENCY_PARAMETER, LOCALE_PARAMETER, SEGMENT_PARAMETER, SERVER_HEADERS, VISITOR
 from products.api_serializers import (
     EXAMPLE_PRODUCT,
@@ -61,12 +61,13 @@ class ProductDetail(StoreView):
         """
         store = request.user.key.store
         viewer = api_parameters.viewer(request, store)
-        item = storefront.find(store, ref, locale=viewer.locale, currency=viewer.currency, secret=is_secret(request))
-        if item is None:
+        found = storefront.find_for(
+            store, ref, viewer.visitor, locale=viewer.locale, currency=viewer.currency, segment=viewer.segment,
+            bot=viewer.bot, secret=is_secret(request),
+        )  # fmt: skip
+        if found is None:
             raise Http404
-        shown = assignment.show(
-            store, viewer.visitor, item["id"], locale=viewer.locale, segment=viewer.segment, bot=viewer.bot
-        )
+        item, shown = found
         for experiment in shown:
             storefront.put(item, experiment.texts)
         item["experiments"] = [

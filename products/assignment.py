@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, connection
@@ -82,6 +83,89 @@ def in_holdout(live: Live, visitor: UUID) -> bool:
     return live.holdout > 0 and bucket(f"{live.visitor_salt}:holdout", visitor) < live.holdout
 
 
+@dataclass(frozen=True)
+class Alone:
+    """One experiment that alone touches a product, as is usual, with the arm that the visitor gets if it has none yet.
+
+    `TABLES` are common table expressions that look for the visitor's arm and write what is new, with `values` beside
+    them: the statement that loads the product has them, too. `arm` has a row of `arm_id`, or none.
+    """
+
+    experiment: LiveExperiment
+    texts: Mapping[str, Mapping[int, str]]
+    live: Live
+    visitor: UUID
+    product_id: int
+    at: datetime
+    values: Mapping[str, Any]
+
+    TABLES = (
+        "item AS ("
+        " SELECT id FROM products_product WHERE id = %(product)s AND store_id = %(store)s AND (%(drafts)s OR status = 'active')"
+        "), had AS ("
+        " SELECT arm_id FROM products_assignment WHERE experiment_id = %(experiment)s AND visitor = %(visitor)s"
+        "), assigned AS ("
+        " INSERT INTO products_assignment"
+        "  (store_id, experiment_id, visitor, arm_id, at, locale, segment, is_bot, other_arm)"
+        " SELECT %(store)s, %(experiment)s, %(visitor)s, %(arm)s::bigint, %(at)s, %(locale)s, %(segment)s::jsonb, false, false"
+        " FROM item WHERE %(arm)s::bigint IS NOT NULL AND NOT EXISTS (SELECT FROM had)"
+        # Not DO NOTHING: a row that another request has just written must come back, too.
+        " ON CONFLICT (experiment_id, visitor) DO UPDATE SET visitor = EXCLUDED.visitor"
+        " RETURNING arm_id"
+        "), arm AS (SELECT arm_id FROM had UNION ALL SELECT arm_id FROM assigned), seen AS ("
+        " INSERT INTO products_exposure (store_id, experiment_id, arm_id, visitor, product_id, at)"
+        " SELECT %(store)s, %(experiment)s, arm_id, %(visitor)s, id, %(at)s FROM item, arm WHERE NOT EXISTS ("
+        "  SELECT FROM products_exposure"
+        "  WHERE experiment_id = %(experiment)s AND visitor = %(visitor)s AND product_id = %(product)s)"
+        " ON CONFLICT (experiment_id, visitor, product_id) DO NOTHING"
+        ")"
+    )
+
+    def shown(self, arm_id: int | None) -> list[Shown]:
+        """What the visitor sees under the arm that the statement told."""
+        if arm_id is None:
+            return []
+        return [_shown(self.live, self.experiment, arm_id, self.texts, self.visitor, self.product_id, self.at)]
+
+
+def alone(
+    store: Store,
+    visitor: UUID | None,
+    product_id: int,
+    *,
+    locale: str,
+    segment: Mapping[str, str],
+    bot: bool,
+    drafts: bool,
+    at: datetime | None = None,
+) -> Alone | None:
+    """The experiment that alone touches a product; None where none does, or several. `drafts`: also on hidden products."""
+    if visitor is None or bot:
+        return None
+    live = live_experiments.live(store.pk)
+    found = _candidates(live, visitor, product_id, locale)
+    return _alone(live, *found[0], visitor, product_id, locale, segment, drafts, at) if len(found) == 1 else None
+
+
+def _alone(live, experiment, texts, visitor, product_id, locale, segment, drafts, at) -> Alone:
+    chosen = choose(experiment, visitor) if takes_part(experiment, visitor, locale, segment) else None
+    at = at or timezone.now()
+    values = {
+        "store": live.store_id, "experiment": experiment.id, "visitor": visitor, "product": product_id, "at": at,
+        "arm": chosen.id if chosen else None, "locale": locale[:12], "segment": json.dumps(dict(segment)), "drafts": drafts,
+    }  # fmt: skip
+    return Alone(experiment, texts, live, visitor, product_id, at, values)
+
+
+def _candidates(live: Live, visitor: UUID, product_id: int, locale: str) -> list[tuple[LiveExperiment, dict]]:
+    """The experiments that have texts for the product in the language, oldest first."""
+    known = live.texts(product_id)
+    if not known or in_holdout(live, visitor):
+        return []
+    found = [(e, _in_locale(known[e.id], locale)) for e in live.experiments if e.id in known]
+    return [(e, texts) for e, texts in found if texts]
+
+
 def show(
     store: Store,
     visitor: UUID | None,
@@ -99,20 +183,21 @@ def show(
     if visitor is None or bot:
         return []
     live = live_experiments.live(store.pk)
-    known = live.texts(product_id)
-    if not known or in_holdout(live, visitor):
+    candidates = _candidates(live, visitor, product_id, locale)
+    try:
+        if len(candidates) == 1:
+            one = _alone(live, *candidates[0], visitor, product_id, locale, segment, True, at)
+            rows = connection.rows(f"WITH {Alone.TABLES} SELECT arm_id FROM arm", one.values)
+            return one.shown(rows[0][0] if rows else None)
+        return _show_several(live, candidates, visitor, product_id, locale, segment, at) if candidates else []
+    except IntegrityError:
+        # An experiment or the product was deleted since the look: nothing is tried on it any more.
+        live_experiments.forget(store.pk)
         return []
-    candidates = [(e, _in_locale(known[e.id], locale)) for e in live.experiments if e.id in known]
-    candidates = [(e, texts) for e, texts in candidates if texts]
-    if not candidates:
-        return []
+
+
+def _show_several(live, candidates, visitor, product_id, locale, segment, at) -> list[Shown]:
     at = at or timezone.now()
-    if len(candidates) == 1:
-        try:
-            return _show_only(live, *candidates[0], visitor, product_id, locale, segment, at)
-        except IntegrityError:
-            live_experiments.forget(store.pk)
-            return []
     had = _assigned(visitor, product_id, [e.id for e, _texts in candidates])
     fields: set[str] = set()
     arms: dict[int, int] = {}
@@ -132,47 +217,12 @@ def show(
             new.append((experiment.id, arm.id))
         fields |= texts.keys()
     if new or unseen:
-        try:
-            arms |= _write(store.pk, visitor, product_id, new, unseen, locale, segment, at)
-        except IntegrityError:
-            # An experiment or the product was deleted since the look: nothing is tried on it any more.
-            live_experiments.forget(store.pk)
-            return []
+        arms |= _write(live.store_id, visitor, product_id, new, unseen, locale, segment, at)
     return [
         _shown(live, experiment, arms[experiment.id], texts, visitor, product_id, at)
         for experiment, texts in candidates
         if experiment.id in arms
     ]
-
-
-def _show_only(live, experiment: LiveExperiment, texts, visitor: UUID, product_id, locale, segment, at) -> list[Shown]:
-    """`show` where one experiment alone touches the product, as is usual: the look and what it writes are one statement,
-    with the arm that the visitor gets if it has none yet."""
-    chosen = choose(experiment, visitor) if takes_part(experiment, visitor, locale, segment) else None
-    rows = connection.rows(
-        "WITH had AS ("
-        " SELECT arm_id FROM products_assignment WHERE experiment_id = %(experiment)s AND visitor = %(visitor)s"
-        "), assigned AS ("
-        " INSERT INTO products_assignment"
-        "  (store_id, experiment_id, visitor, arm_id, at, locale, segment, is_bot, other_arm)"
-        " SELECT %(store)s, %(experiment)s, %(visitor)s, %(arm)s::bigint, %(at)s, %(locale)s, %(segment)s::jsonb, false, false"
-        " WHERE %(arm)s::bigint IS NOT NULL AND NOT EXISTS (SELECT FROM had)"
-        # Not DO NOTHING: a row that another request has just written must come back, too.
-        " ON CONFLICT (experiment_id, visitor) DO UPDATE SET visitor = EXCLUDED.visitor"
-        " RETURNING arm_id"
-        "), arm AS (SELECT arm_id FROM had UNION ALL SELECT arm_id FROM assigned), seen AS ("
-        " INSERT INTO products_exposure (store_id, experiment_id, arm_id, visitor, product_id, at)"
-        " SELECT %(store)s, %(experiment)s, arm_id, %(visitor)s, %(product)s, %(at)s FROM arm WHERE NOT EXISTS ("
-        "  SELECT FROM products_exposure"
-        "  WHERE experiment_id = %(experiment)s AND visitor = %(visitor)s AND product_id = %(product)s)"
-        " ON CONFLICT (experiment_id, visitor, product_id) DO NOTHING"
-        ") SELECT arm_id FROM arm",
-        {
-            "store": live.store_id, "experiment": experiment.id, "visitor": visitor, "product": product_id, "at": at,
-            "arm": chosen.id if chosen else None, "locale": locale[:12], "segment": json.dumps(dict(segment)),
-        },
-    )  # fmt: skip
-    return [_shown(live, experiment, arm, texts, visitor, product_id, at) for (arm,) in rows]
 
 
 def _in_locale(texts: live_experiments.Texts, locale: str) -> dict[str, Mapping[int, str]]:

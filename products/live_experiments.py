@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from django.db import connection
 
@@ -11,7 +11,7 @@ from products.models import Experiment, ExperimentSettings
 
 KEEP = 5.0  # seconds that a change, a pause or a bandit's new share may take to be seen
 BLOCK = 256  # products whose texts are fetched together: a test of many is soon known whole
-MOST_SIGNS = 20_000_000  # of the texts that a process keeps
+MOST_SIGNS = 20_000_000  # of the texts that a process keeps, of all stores together
 
 # locale → field → arm id → text
 Texts = Mapping[str, Mapping[str, Mapping[int, str]]]
@@ -52,41 +52,50 @@ class Live:
     visitor_salt: str
     holdout: float
     experiments: tuple[LiveExperiment, ...]
-    # block of products → product → rows (experiment, arm, locale, field, text); rows take a quarter of what mappings do
-    _rows: dict[int, dict[int, list[tuple]]] = field(default_factory=dict, compare=False, repr=False)
-    _signs: list[int] = field(default_factory=lambda: [0], compare=False, repr=False)
 
     def texts(self, product_id: int) -> Mapping[int, Texts]:
         """Experiment id → the texts that its arms have for a product; experiments without any are left out."""
-        if not self.experiments:
-            return {}
         block = product_id // BLOCK
-        rows = self._rows.get(block)
-        if rows is None:
-            rows = self._rows[block] = self._fetched(block)
+        rows = {e.id: _texts.get((e.id, e.version, block)) for e in self.experiments}
+        if None in rows.values():
+            rows |= _fetch([e for e in self.experiments if rows[e.id] is None], block)
         found: dict[int, dict[str, dict[str, dict[int, str]]]] = {}
-        for experiment, arm, locale, name, text in rows.get(product_id, ()):
-            found.setdefault(experiment, {}).setdefault(locale, {}).setdefault(name, {})[arm] = text
+        for experiment, by_product in rows.items():
+            for arm, locale, name, text in (by_product or {}).get(product_id, ()):
+                found.setdefault(experiment, {}).setdefault(locale, {}).setdefault(name, {})[arm] = text
         return found
 
-    def _fetched(self, block: int) -> dict[int, list[tuple]]:
-        rows: dict[int, list[tuple]] = {}
-        signs = 0
-        for product, *row in connection.rows(  # written out: it runs for many products that are asked for
-            "SELECT t.product_id, a.experiment_id, t.arm_id, t.locale, t.field, t.text FROM products_armtext t"
-            " JOIN products_arm a ON a.id = t.arm_id"
-            " WHERE t.product_id >= %s AND t.product_id < %s AND a.experiment_id = ANY(%s)",
-            [block * BLOCK, (block + 1) * BLOCK, [e.id for e in self.experiments]],
-        ):
-            rows.setdefault(product, []).append(tuple(row))
-            signs += len(row[-1]) + 200  # and what a row takes beside its text
-        if self._signs[0] + signs > MOST_SIGNS:
-            self._rows.clear()
-            self._signs[0] = 0
-        self._signs[0] += signs
-        return rows
+
+# (experiment, version, block of products) → product → rows (arm, locale, field, text); rows take a quarter of what
+# mappings do. Beside the looks, so that what one experiment does costs no other one its texts.
+_Block = dict[int, list[tuple[int, str, str, str]]]
+_texts: dict[tuple[int, int, int], _Block] = {}
+_signs = 0
 
 
+def _fetch(experiments: list[LiveExperiment], block: int) -> dict[int, _Block]:
+    """The texts of experiments for a block of products, kept from now on. Experiment id → product → rows."""
+    global _signs
+    found: dict[int, _Block] = {e.id: {} for e in experiments}
+    signs = 200 * len(found)
+    for product, experiment, *row in connection.rows(  # written out: it runs for many products that are asked for
+        "SELECT t.product_id, a.experiment_id, t.arm_id, t.locale, t.field, t.text FROM products_armtext t"
+        " JOIN products_arm a ON a.id = t.arm_id"
+        " WHERE t.product_id >= %s AND t.product_id < %s AND a.experiment_id = ANY(%s)",
+        [block * BLOCK, (block + 1) * BLOCK, list(found)],
+    ):
+        found[experiment].setdefault(product, []).append(tuple(row))
+        signs += len(row[-1]) + 200  # and what a row takes beside its text
+    with _keeping:
+        if _signs + signs > MOST_SIGNS:
+            _texts.clear()
+            _signs = 0
+        _signs += signs
+        _texts.update({(e.id, e.version, block): found[e.id] for e in experiments})
+    return found
+
+
+_keeping = threading.Lock()
 _kept: dict[int, tuple[float, Live]] = {}
 _loading = threading.Lock()
 
@@ -106,8 +115,6 @@ def live(store_id: int) -> Live:
         if again and again is not kept and again[0] > time.monotonic():
             return again[1]
         found = _load(store_id)
-        if kept and kept[1] == found:
-            found = kept[1]  # the texts that are known stay known
         _kept[store_id] = (time.monotonic() + KEEP, found)
         return found
     finally:

@@ -4,15 +4,16 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from uuid import UUID
 
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.db.models import Q
 from django.db.models.functions import Lower
 
 from ecomai.lib import html
 from ecomai.models import Store
-from products import publishing
-from products.assignment import locale_chain
+from products import assignment, live_experiments, publishing
+from products.assignment import Alone, Shown, locale_chain
 from products.experiment_checks import LISTING
 from products.models import AdAsset, Product, PublishedText
 
@@ -47,20 +48,28 @@ _PUBLISHED = (
 )
 
 
-def _sql(secret: bool) -> str:
-    """One statement for all that an answer holds: the product's page is asked for more than everything else together."""
+def _sql(secret: bool, alone: bool) -> str:
+    """One statement for all that an answer holds: the product's page is asked for more than everything else together.
+
+    `alone`: with the visitor's arm of the one experiment on the product, and what is written of it.
+    """
     variants = _VARIANTS.format(prices=_PRICES, more=", 'stock', v.stock, 'cost', v.cost::text" if secret else "")
     return (
-        "SELECT p.id, p.handle, p.title, p.status, coalesce(b.name, ''), coalesce(c.path, ''), p.tags, p.description_html,"
+        (f"WITH {Alone.TABLES} " if alone else "")
+        + "SELECT p.id, p.handle, p.title, p.status, coalesce(b.name, ''), coalesce(c.path, ''), p.tags, p.description_html,"
         " p.attributes::json, p.options::json, p.seo_title, p.seo_description, p.external_id, p.currency, p.updated_at,"
         f" coalesce(({_IMAGES}), '[]'), coalesce(({variants}), '[]'), coalesce(({_PUBLISHED}), '[]')"
+        f", {'(SELECT arm_id FROM arm)' if alone else 'NULL'}"
         " FROM products_product p LEFT JOIN products_brand b ON b.id = p.brand_id"
         " LEFT JOIN products_category c ON c.id = p.category_id WHERE p.store_id = %(store)s"
         + ("" if secret else f" AND p.status = '{Product.Status.ACTIVE.value}'")
     )
 
 
-_SQL = {secret: _sql(secret) for secret in (False, True)}
+_SQL = {(secret, alone): _sql(secret, alone) for secret in (False, True) for alone in (False, True)}
+
+
+_BY_IDS = " AND p.id = ANY(%(ids)s)"
 
 
 def load(store: Store, ids: Sequence[int], *, locale: str, currency: str = "", secret: bool = False) -> list[dict]:
@@ -68,28 +77,63 @@ def load(store: Store, ids: Sequence[int], *, locale: str, currency: str = "", s
 
     `currency` empty: all prices, and `price` in the product's own. `secret`: drafts too, with stock, cost and external id.
     """
-    rows = _load(store, " AND p.id = ANY(%(ids)s)", {"ids": list(ids)}, locale, currency, secret)
-    found = {row["id"]: row for row in rows}
+    rows = _load(store, _BY_IDS, {"ids": list(ids)}, locale, currency, secret)
+    found = {item["id"]: item for item, _arm in rows}
     return [found[pk] for pk in ids if pk in found]
 
 
 def find(store: Store, ref: str, *, locale: str, currency: str = "", secret: bool = False) -> dict | None:
     """One product by number or handle; a handle that looks like a number is found where no product has the number."""
-    found: list[dict] = []
-    if ref.isascii() and ref.isdigit() and len(ref) < 19:
-        found = load(store, [int(ref)], locale=locale, currency=currency, secret=secret)
-    found = found or _load(store, " AND p.handle = %(handle)s", {"handle": ref}, locale, currency, secret)
-    return found[0] if found else None
+    number = _number(ref)
+    found = load(store, [number], locale=locale, currency=currency, secret=secret) if number is not None else []
+    if found:
+        return found[0]
+    rows = _load(store, " AND p.handle = %(handle)s", {"handle": ref}, locale, currency, secret)
+    return rows[0][0] if rows else None
 
 
-def _load(store: Store, where: str, values: dict, locale: str, currency: str, secret: bool) -> list[dict]:
+def find_for(
+    store: Store,
+    ref: str,
+    visitor: UUID | None,
+    *,
+    locale: str,
+    currency: str = "",
+    segment: Mapping[str, str],
+    bot: bool,
+    secret: bool = False,
+) -> tuple[dict, list[Shown]] | None:
+    """What `find` finds, as the listing is, and what `assignment.show` says of it for a visitor."""
+    number, who = _number(ref), {"locale": locale, "segment": segment, "bot": bot}
+    one = assignment.alone(store, visitor, number, drafts=secret, **who) if number is not None else None
+    if one is not None:
+        try:
+            rows = _load(store, _BY_IDS, {"ids": [number], **one.values}, locale, currency, secret, alone=True)
+        except IntegrityError:  # the experiment was deleted since it was looked for
+            live_experiments.forget(store.pk)
+        else:
+            if rows:
+                item, arm = rows[0]
+                return item, one.shown(arm)
+    item = find(store, ref, locale=locale, currency=currency, secret=secret)
+    return None if item is None else (item, assignment.show(store, visitor, item["id"], **who))
+
+
+def _number(ref: str) -> int | None:
+    return int(ref) if ref.isascii() and ref.isdigit() and len(ref) < 19 else None
+
+
+def _load(
+    store: Store, where: str, values: dict, locale: str, currency: str, secret: bool, *, alone: bool = False
+) -> list[tuple[dict, int | None]]:
+    """Products, each with the arm that the visitor has."""
     language = locale.split("-")[0]
     values |= {"store": store.pk, "currency": currency, "locales": [language, locale]}
-    rows = connection.rows(_SQL[secret] + where, values)
+    rows = connection.rows(_SQL[secret, alone] + where, values)
     first, out = publishing.first_locale(store), []
     for row in rows:
         (pk, handle, title, status, brand, category, tags, html_, attributes, options, seo_title, seo_description,
-         external_id, own, updated_at, images, variants, texts) = row  # fmt: skip
+         external_id, own, updated_at, images, variants, texts, arm) = row  # fmt: skip
         item = {
             "id": pk, "handle": handle, "title": title, "status": status, "brand": brand, "category": category, "tags": tags,
             "description_html": html_, "attributes": attributes, "options": options, "seo_title": seo_title,
@@ -102,7 +146,7 @@ def _load(store: Store, where: str, values: dict, locale: str, currency: str, se
         standing = sorted((code == locale, field, text) for code, field, text in texts
                           if not (field in LISTING and code == first))  # fmt: skip
         put(item, {field: text for _near, field, text in standing})
-        out.append(item)
+        out.append((item, arm))
     return out
 
 

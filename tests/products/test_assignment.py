@@ -227,6 +227,19 @@ def test_the_look_is_kept_for_five_seconds_and_the_texts_while_nothing_changes(
     assert see(store, mug)[0].texts == {"title": "New"}
 
 
+def test_what_one_experiment_does_costs_no_other_one_its_texts(store, mug, django_assert_num_queries):
+    plate = make_product(store, "Plate")
+    make_experiment(store, {mug: {"title": "B"}, plate: {"title": "B"}}, "one", weights=(0, 1))
+    two = make_experiment(store, {plate: {"seo_title": "S"}}, "two", weights=(0, 1))
+    for product in (mug, plate):
+        see(store, product)
+    change(two, status="paused")
+    with django_assert_num_queries(4):  # settings, experiments, arms; the assignment
+        assert see(store, mug)[0].texts == {"title": "B"}
+    with django_assert_num_queries(1):
+        assert [s.texts for s in see(store, plate)] == [{"title": "B"}]
+
+
 def test_another_stores_experiment_touches_nothing(store, other_store, mug):
     make_experiment(other_store, {make_product(other_store, "Stoneware mug"): {"title": "Theirs"}})
     assert see(store, mug) == [] and Store.objects.count() == 2

@@ -1,9 +1,13 @@
 """The storefront's addresses: a product in a language and currency with its experiments, lists with facets, texts."""
 
+import threading
+import time
+
 import pytest
+from django.db import connection, transaction
 
 from ecomai.models import ApiKey
-from products import exposure_tokens, live_experiments, publishing
+from products import assignment, exposure_tokens, live_experiments, publishing
 from products.models import (
     AdAsset,
     Assignment,
@@ -16,7 +20,7 @@ from products.models import (
     Price,
 )
 from tests.factories import make_product
-from tests.products.storefront_factories import ROBOT, api_client, make_experiment
+from tests.products.storefront_factories import BROWSER, ROBOT, api_client, make_experiment
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/products/"
@@ -45,13 +49,14 @@ def get(client, ref="stoneware-mug", headers=None, **asked):
 # --- One product
 
 
-def test_a_visitor_gets_the_text_of_its_arm_with_a_token_and_nobody_may_share_the_answer(store, mug, shop):
+@pytest.mark.parametrize("by", ["handle", "pk"])
+def test_a_visitor_gets_the_text_of_its_arm_with_a_token_and_nobody_may_share_the_answer(store, mug, shop, by):
     made = make_experiment(
         store, {mug: {"title": "A mug that stays warm", "description": "<p>B</p><script>x</script>"}}
     )
     seen = {}
     for n in range(40):
-        answer = get(shop, visitor=f"v{n}")
+        answer = get(shop, getattr(mug, by), visitor=f"v{n}")
         assert answer["Cache-Control"] == "private, no-store" and "ETag" not in answer
         assert {"Authorization", "Origin"} <= set(answer["Vary"].replace(",", "").split())
         (shown,) = answer.json()["experiments"]
@@ -65,6 +70,67 @@ def test_a_visitor_gets_the_text_of_its_arm_with_a_token_and_nobody_may_share_th
     assert Assignment.objects.count() == Exposure.objects.count() == 40
     mug.refresh_from_db()
     assert mug.title == "Stoneware mug"
+
+
+def test_by_number_the_product_its_arm_and_what_is_written_are_one_statement(
+    store, mug, shop, django_assert_num_queries
+):
+    made = make_experiment(store, {mug: {"title": "B"}}, weights=(0, 1))
+    get(shop, mug.pk, visitor="v1")  # what is kept: the key, the store, the experiments, their texts
+    with django_assert_num_queries(1):
+        assert get(shop, mug.pk, visitor="v2").json()["title"] == "B"
+    assert Exposure.objects.filter(experiment=made, product=mug).count() == Assignment.objects.count() == 2
+
+
+@pytest.mark.parametrize("kind, rows", [(ApiKey.Kind.PUBLISHABLE, 0), (ApiKey.Kind.SECRET, 1)])
+def test_a_product_that_is_not_shown_is_not_written_as_seen(store, kind, rows):
+    draft = make_product(store, "Draft", status="draft")
+    make_experiment(store, {draft: {"title": "B"}}, weights=(0, 1))
+    asked = get(api_client(store, kind), draft.pk, visitor="v1", headers={"x-buyer-user-agent": BROWSER})
+    assert asked.status_code == (200 if rows else 404)
+    assert Assignment.objects.count() == Exposure.objects.count() == rows
+
+
+@pytest.mark.parametrize("fields", [{"title": "B"}, {"title": "B", "seo_title": "S"}])
+@pytest.mark.parametrize("by", ["handle", "pk"])
+def test_an_experiment_that_was_just_deleted_shows_the_listing(transactional_db, store, mug, shop, by, fields):
+    made = [make_experiment(store, {mug: {name: text}}, name, weights=(0, 1)) for name, text in fields.items()]
+    assert get(shop, getattr(mug, by), visitor="v1").json()["title"] == "B"
+    Experiment.objects.filter(pk__in=[e.pk for e in made]).delete()
+    answer = get(shop, getattr(mug, by), visitor="v2")
+    assert (answer.status_code, answer.json()["title"], answer.json()["experiments"]) == (200, "Stoneware mug", [])
+    assert Assignment.objects.count() == Exposure.objects.count() == 0
+
+
+@pytest.mark.parametrize("by", ["handle", "pk"])
+def test_of_two_requests_at_once_the_faster_ones_arm_is_what_both_show(transactional_db, store, mug, shop, by):
+    made = make_experiment(store, {mug: {"title": "B"}}, weights=(0, 1))
+    get(shop, getattr(mug, by), visitor="v0")
+    visitor, first = assignment.visitor_id(store, "v1"), made.arms.get(is_control=True)
+    waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::xid"
+    wrote, waited = threading.Event(), threading.Event()
+
+    def faster():
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                Assignment.objects.create(store=store, experiment=made, visitor=visitor, arm=first)
+                wrote.set()
+                for _ in range(300):
+                    cursor.execute(waiting)
+                    if cursor.fetchone():
+                        waited.set()
+                        return
+                    time.sleep(0.1)
+        finally:
+            connection.close()
+
+    other = threading.Thread(target=faster)
+    other.start()
+    assert wrote.wait(30)
+    (shown,) = get(shop, getattr(mug, by), visitor="v1").json()["experiments"]
+    other.join()
+    assert waited.is_set() and shown["variant_id"] == first.pk
+    assert Exposure.objects.get(visitor=visitor).arm == Assignment.objects.get(visitor=visitor).arm == first
 
 
 def test_the_same_visitor_sees_the_same_by_number_and_by_handle(store, mug, shop):
