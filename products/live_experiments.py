@@ -67,8 +67,9 @@ class Live:
 
 
 # (experiment, version, block of products) → product → rows (arm, locale, field, text); rows take a quarter of what
-# mappings do. Beside the looks, so that what one experiment does costs no other one its texts.
-_Block = dict[int, list[tuple[int, str, str, str]]]
+# mappings do, and tuples of words are nothing that is looked through for garbage. Beside the looks, so that what one
+# experiment does costs no other one its texts.
+_Block = dict[int, tuple[tuple[int, str, str, str], ...]]
 _texts: dict[tuple[int, int, int], _Block] = {}
 _signs = 0
 
@@ -76,16 +77,17 @@ _signs = 0
 def _fetch(experiments: list[LiveExperiment], block: int) -> dict[int, _Block]:
     """The texts of experiments for a block of products, kept from now on. Experiment id → product → rows."""
     global _signs
-    found: dict[int, _Block] = {e.id: {} for e in experiments}
-    signs = 200 * len(found)
+    rows: dict[int, dict[int, list[tuple]]] = {e.id: {} for e in experiments}
+    signs = 200 * len(rows)
     for product, experiment, *row in connection.rows(  # written out: it runs for many products that are asked for
         "SELECT t.product_id, a.experiment_id, t.arm_id, t.locale, t.field, t.text FROM products_armtext t"
         " JOIN products_arm a ON a.id = t.arm_id"
         " WHERE t.product_id >= %s AND t.product_id < %s AND a.experiment_id = ANY(%s)",
-        [block * BLOCK, (block + 1) * BLOCK, list(found)],
+        [block * BLOCK, (block + 1) * BLOCK, list(rows)],
     ):
-        found[experiment].setdefault(product, []).append(tuple(row))
+        rows[experiment].setdefault(product, []).append(tuple(row))
         signs += len(row[-1]) + 200  # and what a row takes beside its text
+    found = {e: {product: tuple(texts) for product, texts in known.items()} for e, known in rows.items()}
     with _keeping:
         if _signs + signs > MOST_SIGNS:
             _texts.clear()

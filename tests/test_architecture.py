@@ -38,6 +38,16 @@ def test_no_torch_in_the_web_process_nor_at_the_top_of_any_task():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_web_process_looks_for_garbage_only_in_what_requests_leave():
+    code = (
+        "import os; os.environ['DJANGO_SETTINGS_MODULE'] = 'tests.settings'\n"
+        "import gc, ecomai.asgi; print(gc.isenabled(), gc.get_freeze_count(), len(gc.get_objects()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    enabled, kept, rest = done.stdout.split()
+    assert enabled == "True" and int(kept) > 100_000 and int(rest) < int(kept) / 100, done.stderr
+
+
 def _is_door(name: str) -> bool:
     return name in DOORS or name.endswith(("_views", "_urls", "_admin", "_tasks"))
 
