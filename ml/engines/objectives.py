@@ -182,7 +182,6 @@ class ReviewObjective(Objective):
         ]
         return out, predictions
 
-
     @staticmethod
     def _agreement(data: TextData, stars: np.ndarray, aspects: np.ndarray) -> float:
         """How near the taught rows come to their teachers, 0 to 1: 1 less the mean total variation, aspects and stars
