@@ -18,7 +18,7 @@ from django.urls import get_resolver
 
 from ecomai.threads import InThreads
 
-application = ProtocolTypeRouter({"http": InThreads(wsgi_application)})
+application = ProtocolTypeRouter({"http": InThreads(wsgi_application, quick=r"/api/v1/products/[^/]+/")})
 
 # All that requests need is loaded now, and stays. Looking through it for garbage stops every request for 150 ms, some ten
 # times a minute.

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from types import SimpleNamespace
 
 import psycopg
@@ -13,7 +14,7 @@ from django.utils import timezone
 
 from ecomai import api_auth, api_keys
 from ecomai.models import ApiKey
-from ecomai.threads import InThreads
+from ecomai.threads import HELD_UP, InThreads
 from tests.factories import make_product
 
 URL = "/api/v1/products/"
@@ -239,3 +240,60 @@ def test_the_api_has_threads_of_its_own_and_a_small_body_is_there_before_one_is_
 def test_a_client_that_goes_away_in_the_middle_of_its_body_asks_nothing():
     gone = [{"body": b"12", "more_body": True}, {"type": "http.disconnect"}]
     assert ask(Answer([], streaming=False), headers=[(b"content-length", b"3")], parts=gone) == ([], {})
+
+
+def serve(paths: list[str], work, apart: float = 0.001) -> list[bytes]:
+    """The answers of GETs that come in `apart` seconds after each other, from an application that says what `work(path)` says."""
+
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        return Answer([work(environ["PATH_INFO"]).encode()], streaming=False)
+
+    served = InThreads(app, quick=r"/api/v1/products/[^/]+/")
+
+    async def get(path: str, after: float) -> bytes:
+        await asyncio.sleep(after)
+        sent: list[dict] = []
+
+        async def send(message):
+            sent.append(message)
+
+        async def receive():
+            return {"type": "http.request", "body": b""}
+
+        await served({"type": "http", "method": "GET", "path": path, "query_string": b"", "http_version": "1.1", "scheme": "http",
+                      "headers": [], "client": ("10.0.0.1", 5), "server": ("shop", 80)}, receive, send)  # fmt: skip
+        return sent[-1]["body"]
+
+    async def main() -> list[bytes]:
+        return await asyncio.gather(*(get(path, n * apart) for n, path in enumerate(paths)))
+
+    return asyncio.run(main())
+
+
+def test_products_are_answered_one_after_the_other_and_lists_side_by_side():
+    inside, most = [], {}
+
+    def work(path):
+        kind = "list" if path.endswith("products/") else "product"
+        inside.append(kind)
+        most[kind] = max(most.get(kind, 0), inside.count(kind))
+        time.sleep(0.01)
+        inside.remove(kind)
+        return path
+
+    paths = [f"/api/v1/products/{n}/" if n % 2 else "/api/v1/products/" for n in range(8)]
+    assert serve(paths, work) == [path.encode() for path in paths]
+    assert most == {"product": 1, "list": 4}
+
+
+def test_a_product_that_waits_holds_up_no_later_one():
+    later = threading.Event()
+
+    def work(path):
+        if path.endswith("/1/"):
+            return f"{later.wait(30)}"
+        later.set()
+        return path
+
+    assert serve(["/api/v1/products/1/", "/api/v1/products/2/"], work, apart=20 * HELD_UP)[0] == b"True"
