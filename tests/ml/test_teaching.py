@@ -42,6 +42,24 @@ def test_predictions_of_other_rows_are_refused(tmp_path):
         taught([{"id": "a"}, {"id": "b"}], [run])
 
 
+def test_how_near_a_student_comes_to_its_teachers_counts_the_taught_rows_only():
+    from types import SimpleNamespace
+
+    import torch
+
+    from ml.engines.objectives import ReviewObjective
+
+    stars = np.array([[1.0, 0, 0, 0, 0], [0, 0, 0, 0, 1.0], [0, 1.0, 0, 0, 0]])
+    aspects = np.zeros((3, len(ASPECTS), 4))
+    aspects[..., 0] = 1
+    soft = torch.tensor([[1.0, 0, 0, 0, 0], [1.0, 0, 0, 0, 0], [0.0] * 5])  # the third row was not taught
+    others = torch.tensor(aspects)
+    others[0, :6] = torch.tensor([0, 0, 0, 1.0], dtype=torch.float64)
+    data = SimpleNamespace(soft_stars=soft, soft_aspects=others)
+    # stars: one row as told, one apart; aspects: a quarter of the two rows' apart
+    assert ReviewObjective._agreement(data, stars, aspects) == pytest.approx(1 - (0.5 + 0.25) / 2)
+
+
 @pytest.mark.training
 def test_a_student_follows_its_teachers_against_the_labels_as_far_as_it_is_told(tmp_path):
     from tests.ml.test_text_training import _rows, _run, _train
