@@ -4,10 +4,12 @@ import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import load_file
+from threadpoolctl import ThreadpoolController
 
 from ml import metrics
 from ml.aspects import ASPECTS
@@ -40,6 +42,15 @@ class ReviewJudgement:
     confidence: float
     aspects: dict[str, AspectJudgement]
     uncertainty: float
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="blas")
+
+
+def _one_blas_thread():
+    return _blas().limit(limits=1)
 
 
 @dataclass
@@ -151,7 +162,8 @@ class Classifier:
             return rows
 
         done = 0
-        with ThreadPoolExecutor(self._encoder.num_encoders) as pool:
+        # A batch a core: numpy's own threads beside them would wait for each other, a third of the whole time.
+        with _one_blas_thread(), ThreadPoolExecutor(self._encoder.num_encoders) as pool:
             parts = batches([len(w.ids) for w in windows], batch_tokens)
             for future in as_completed([pool.submit(run, rows) for rows in parts]):
                 done += len(future.result())
