@@ -11,6 +11,7 @@ from products.models import Experiment, ExperimentSettings
 
 KEEP = 5.0  # seconds that a change, a pause or a bandit's new share may take to be seen
 BLOCK = 256  # products whose texts are fetched together: a test of many is soon known whole
+MOST_EMPTY = 100_000  # blocks without texts that a process remembers
 MOST_SIGNS = 20_000_000  # of the texts that a process keeps, of all stores together
 
 # locale → field → arm id → text
@@ -56,12 +57,19 @@ class Live:
     def texts(self, product_id: int) -> Mapping[int, Texts]:
         """Experiment id → the texts that its arms have for a product; experiments without any are left out."""
         block = product_id // BLOCK
-        rows = {e.id: _texts.get((e.id, e.version, block)) for e in self.experiments}
-        if None in rows.values():
-            rows |= _fetch([e for e in self.experiments if rows[e.id] is None], block)
+        rows, missing = {}, []
+        for e in self.experiments:
+            key = (e.id, e.version, block)
+            known = _texts.get(key)
+            if known is not None:
+                rows[e.id] = known
+            elif key not in _empty:
+                missing.append(e)
+        if missing:
+            rows |= _fetch(missing, block)
         found: dict[int, dict[str, dict[str, dict[int, str]]]] = {}
         for experiment, by_product in rows.items():
-            for arm, locale, name, text in (by_product or {}).get(product_id, ()):
+            for arm, locale, name, text in by_product.get(product_id, ()):
                 found.setdefault(experiment, {}).setdefault(locale, {}).setdefault(name, {})[arm] = text
         return found
 
@@ -72,13 +80,14 @@ class Live:
 _Block = dict[int, tuple[tuple[int, str, str, str], ...]]
 _texts: dict[tuple[int, int, int], _Block] = {}
 _signs = 0
+_empty: set[tuple[int, int, int]] = set()  # apart: who asks for numbers that no product has throws no text away
 
 
 def _fetch(experiments: list[LiveExperiment], block: int) -> dict[int, _Block]:
     """The texts of experiments for a block of products, kept from now on. Experiment id → product → rows."""
     global _signs
     rows: dict[int, dict[int, list[tuple]]] = {e.id: {} for e in experiments}
-    signs = 200 * len(rows)
+    signs = 0
     for product, experiment, *row in connection.rows(  # written out: it runs for many products that are asked for
         "SELECT t.product_id, a.experiment_id, t.arm_id, t.locale, t.field, t.text FROM products_armtext t"
         " JOIN products_arm a ON a.id = t.arm_id"
@@ -93,7 +102,10 @@ def _fetch(experiments: list[LiveExperiment], block: int) -> dict[int, _Block]:
             _texts.clear()
             _signs = 0
         _signs += signs
-        _texts.update({(e.id, e.version, block): found[e.id] for e in experiments})
+        _texts.update({(e.id, e.version, block): found[e.id] for e in experiments if found[e.id]})
+        if len(_empty) > MOST_EMPTY:
+            _empty.clear()
+        _empty.update((e.id, e.version, block) for e in experiments if not found[e.id])
     return found
 
 

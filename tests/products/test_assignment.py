@@ -141,6 +141,18 @@ def test_texts_of_a_block_are_fetched_once_and_thrown_away_when_too_many(store, 
             assert live.texts(mug.pk)
 
 
+def test_numbers_that_no_product_has_throw_no_text_away(store, mug, django_assert_num_queries, monkeypatch):
+    make_experiment(store, {mug: {"title": "B"}}, weights=(0, 1))
+    monkeypatch.setattr(live_experiments, "MOST_EMPTY", 2)
+    live = live_experiments.live(store.pk)
+    assert live.texts(mug.pk)
+    with django_assert_num_queries(4):  # the last is known still
+        for number in (1, 2, 3, 4, 4):
+            assert live.texts(10**12 + number * live_experiments.BLOCK) == {}
+    with django_assert_num_queries(0):
+        assert live.texts(mug.pk)
+
+
 def test_traffic_takes_a_share_and_grows_without_moving_anybody(store, mug):
     made = make_experiment(store, {mug: {"title": "B"}}, traffic=0.3)
     few = arms(store, mug)
