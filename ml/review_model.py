@@ -1,6 +1,7 @@
 """The converted review model: token states from CTranslate2, the heads of ml/engines/heads.py in numpy. Free of Django."""
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -47,10 +48,6 @@ class ReviewJudgement:
 @cache
 def _blas() -> ThreadpoolController:
     return ThreadpoolController().select(user_api="blas")
-
-
-def _one_blas_thread():
-    return _blas().limit(limits=1)
 
 
 @dataclass
@@ -162,8 +159,9 @@ class Classifier:
             return rows
 
         done = 0
-        # A batch a core: numpy's own threads beside them would wait for each other, a third of the whole time.
-        with _one_blas_thread(), ThreadPoolExecutor(self._encoder.num_encoders) as pool:
+        # Batches beside each other share the cores: with more, numpy's threads wait for each other, a third of the time.
+        share = max(1, (os.cpu_count() or 1) // self._encoder.num_encoders)
+        with _blas().limit(limits=share), ThreadPoolExecutor(self._encoder.num_encoders) as pool:
             parts = batches([len(w.ids) for w in windows], batch_tokens)
             for future in as_completed([pool.submit(run, rows) for rows in parts]):
                 done += len(future.result())

@@ -137,14 +137,13 @@ def alone(
     segment: Mapping[str, str],
     bot: bool,
     drafts: bool,
-    at: datetime | None = None,
 ) -> Alone | None:
     """The experiment that alone touches a product; None where none does, or several. `drafts`: also on hidden products."""
     if visitor is None or bot:
         return None
     live = live_experiments.live(store.pk)
     found = _candidates(live, visitor, product_id, locale)
-    return _alone(live, *found[0], visitor, product_id, locale, segment, drafts, at) if len(found) == 1 else None
+    return _alone(live, *found[0], visitor, product_id, locale, segment, drafts, None) if len(found) == 1 else None
 
 
 def _alone(live, experiment, texts, visitor, product_id, locale, segment, drafts, at) -> Alone:

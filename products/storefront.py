@@ -67,8 +67,6 @@ def _sql(secret: bool, alone: bool) -> str:
 
 
 _SQL = {(secret, alone): _sql(secret, alone) for secret in (False, True) for alone in (False, True)}
-
-
 _BY_IDS = " AND p.id = ANY(%(ids)s)"
 
 

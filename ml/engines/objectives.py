@@ -172,7 +172,8 @@ class ReviewObjective(Objective):
             out |= {f"aspect_{k}": v for k, v in metrics.aspect_metrics(found[rows], wanted[rows]).items()}
             parts += [out["aspect_micro_f1"], out["aspect_polarity_acc"]]
         out["score"] = float(np.mean(parts)) if parts else 0.0
-        if hasattr(data, "soft_stars") and (share := self.config.distil):
+        taught = (data.soft_stars.sum(1) > 0).float().mean().item() if hasattr(data, "soft_stars") else 0.0
+        if share := self.config.distil * taught:
             # What is kept is what training aims at; by labels alone a pupil would never get beyond its first steps.
             out["teachers"] = self._agreement(data, stars, found)
             out["score"] = (1 - share) * out["score"] + share * out["teachers"]

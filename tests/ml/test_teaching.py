@@ -73,7 +73,7 @@ def test_a_student_follows_its_teachers_against_the_labels_as_far_as_it_is_told(
     means = {}
     for share in (0.0, 1.0):
         run = _run(
-            tmp_path / f"student-{share}", contrary, method="adapter", objective="review", distil=share, epochs=60, patience=60,
+            tmp_path / f"student-{share}", contrary, method="adapter", objective="review", distil=share, epochs=20, patience=20,
             learning_rate=2e-3,
         )  # fmt: skip
         spec = json.loads((run / "spec.json").read_text())
