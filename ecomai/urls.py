@@ -10,6 +10,9 @@ from ecomai.forms import NewPasswordForm, ResetForm
 
 handler404 = "ecomai.api_errors.not_found"
 urlpatterns = [
+    # first: shoppers wait for it
+    path("api/v1/", include("products.api_urls")),
+    path("api/v1/", include("reviews.api_urls")),
     path("", views.home_redirect, name="home"),
     path("healthz", views_health.healthz, name="healthz"),
     path("readyz", views_health.readyz, name="readyz"),
@@ -34,8 +37,6 @@ urlpatterns = [
     path("s/<slug:store>/", include("ecomai.store_urls")),
     path("s/<slug:store>/", include("products.urls")),
     path("s/<slug:store>/", include("reviews.urls")),
-    path("api/v1/", include("products.api_urls")),
-    path("api/v1/", include("reviews.api_urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api_docs"),
 ]
