@@ -1,8 +1,6 @@
 """What the storefront's addresses ask for, read once and named in errors."""
 
 import re
-from dataclasses import dataclass
-from uuid import UUID
 
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter
@@ -12,7 +10,7 @@ from rest_framework.request import Request
 from ecomai.api_auth import is_secret
 from ecomai.models import Store
 from products import storefront
-from products.assignment import visitor_id
+from products.assignment import Viewer, visitor_id
 from products.storefront_bots import is_bot
 
 LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,2}")
@@ -34,17 +32,6 @@ BUYER_AGENT = P(
 )
 BUYER_ID = P("X-Buyer-Id", str, P.HEADER, description="secret keys: the shopper for whom you ask; throttled one by one")
 SERVER_HEADERS = [BUYER_AGENT, BUYER_ID]
-
-
-@dataclass(frozen=True)
-class Viewer:
-    """Who looks, in which language and currency (empty: all)."""
-
-    visitor: UUID | None
-    locale: str
-    currency: str
-    segment: dict[str, str]
-    bot: bool
 
 
 def viewer(request: Request, store: Store) -> Viewer:

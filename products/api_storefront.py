@@ -61,10 +61,7 @@ class ProductDetail(StoreView):
         """
         store = request.user.key.store
         viewer = api_parameters.viewer(request, store)
-        found = storefront.find_for(
-            store, ref, viewer.visitor, locale=viewer.locale, currency=viewer.currency, segment=viewer.segment,
-            bot=viewer.bot, secret=is_secret(request),
-        )  # fmt: skip
+        found = storefront.find_for(store, ref, viewer, secret=is_secret(request))
         if found is None:
             raise Http404
         item, shown = found

@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -19,6 +19,22 @@ from django.utils import timezone
 from ecomai.models import Store
 from products import exposure_tokens, live_experiments
 from products.live_experiments import Live, LiveArm, LiveExperiment
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Who looks at products, in which language and currency (empty: all)."""
+
+    visitor: UUID | None
+    locale: str
+    currency: str = ""
+    segment: Mapping[str, str] = field(default_factory=dict)
+    bot: bool = False
+
+    @property
+    def decided(self) -> dict[str, Any]:
+        """What a row of an assignment holds of the viewer."""
+        return {"visitor": self.visitor, "locale": self.locale[:12], "segment": json.dumps(dict(self.segment))}
 
 
 @dataclass(frozen=True)
@@ -65,12 +81,13 @@ def choose(experiment: LiveExperiment, visitor: UUID) -> LiveArm | None:
     return experiment.arms[-1] if total > 0 else None
 
 
-def takes_part(experiment: LiveExperiment, visitor: UUID, locale: str, segment: Mapping[str, str]) -> bool:
+def takes_part(experiment: LiveExperiment, viewer: Viewer) -> bool:
     """Whether a new visitor belongs to the experiment: targeting, its slice of the group, its share of the traffic."""
-    if experiment.locales and not set(experiment.locales) & set(locale_chain(locale)):
+    if experiment.locales and not set(experiment.locales) & set(locale_chain(viewer.locale)):
         return False
-    if any(segment.get(name) not in values for name, values in experiment.segments):
+    if any(viewer.segment.get(name) not in values for name, values in experiment.segments):
         return False
+    visitor = viewer.visitor
     if experiment.group_salt:
         place = bucket(f"{experiment.group_salt}:group", visitor)
         if not experiment.group_from <= place < experiment.group_to:
@@ -128,76 +145,62 @@ class Alone:
         return [_shown(self.live, self.experiment, arm_id, self.texts, self.visitor, self.product_id, self.at)]
 
 
-def alone(
-    store: Store,
-    visitor: UUID | None,
-    product_id: int,
-    *,
-    locale: str,
-    segment: Mapping[str, str],
-    bot: bool,
-    drafts: bool,
-) -> Alone | None:
+def alone(store: Store, viewer: Viewer, product_id: int, *, drafts: bool) -> Alone | None:
     """The experiment that alone touches a product; None where none does, or several. `drafts`: also on hidden products."""
-    if visitor is None or bot:
+    if viewer.visitor is None or viewer.bot:
         return None
     live = live_experiments.live(store.pk)
-    found = _candidates(live, visitor, product_id, locale)
-    return _alone(live, *found[0], visitor, product_id, locale, segment, drafts, None) if len(found) == 1 else None
+    found = _candidates(live, viewer, product_id)
+    return _alone(live, *found[0], viewer, product_id, drafts, None) if len(found) == 1 else None
 
 
-def _alone(live, experiment, texts, visitor, product_id, locale, segment, drafts, at) -> Alone:
-    chosen = choose(experiment, visitor) if takes_part(experiment, visitor, locale, segment) else None
-    at = at or timezone.now()
+def _arm(experiment: LiveExperiment, viewer: Viewer) -> LiveArm | None:
+    """The arm of a new visitor."""
+    return choose(experiment, viewer.visitor) if takes_part(experiment, viewer) else None
+
+
+def _alone(live, experiment, texts, viewer: Viewer, product_id: int, drafts: bool, at: datetime | None) -> Alone:
+    arm, at = _arm(experiment, viewer), at or timezone.now()
     values = {
-        "store": live.store_id, "experiment": experiment.id, "visitor": visitor, "product": product_id, "at": at,
-        "arm": chosen.id if chosen else None, "locale": locale[:12], "segment": json.dumps(dict(segment)), "drafts": drafts,
+        "store": live.store_id, "experiment": experiment.id, "product": product_id, "at": at, "drafts": drafts,
+        "arm": arm.id if arm else None, **viewer.decided,
     }  # fmt: skip
-    return Alone(experiment, texts, live, visitor, product_id, at, values)
+    return Alone(experiment, texts, live, viewer.visitor, product_id, at, values)
 
 
-def _candidates(live: Live, visitor: UUID, product_id: int, locale: str) -> list[tuple[LiveExperiment, dict]]:
+def _candidates(live: Live, viewer: Viewer, product_id: int) -> list[tuple[LiveExperiment, dict]]:
     """The experiments that have texts for the product in the language, oldest first."""
     known = live.texts(product_id)
-    if not known or in_holdout(live, visitor):
+    if not known or in_holdout(live, viewer.visitor):
         return []
-    found = [(e, _in_locale(known[e.id], locale)) for e in live.experiments if e.id in known]
+    found = [(e, _in_locale(known[e.id], viewer.locale)) for e in live.experiments if e.id in known]
     return [(e, texts) for e, texts in found if texts]
 
 
-def show(
-    store: Store,
-    visitor: UUID | None,
-    product_id: int,
-    *,
-    locale: str,
-    segment: Mapping[str, str],
-    bot: bool,
-    at: datetime | None = None,
-) -> list[Shown]:
+def show(store: Store, viewer: Viewer, product_id: int, *, at: datetime | None = None) -> list[Shown]:
     """The experiments that touch this product for this visitor, oldest first; decides and writes at the first sight.
 
     Of two experiments on the same field the older one is shown and the other doesn't count.
     """
-    if visitor is None or bot:
+    if viewer.visitor is None or viewer.bot:
         return []
     live = live_experiments.live(store.pk)
-    candidates = _candidates(live, visitor, product_id, locale)
+    candidates = _candidates(live, viewer, product_id)
     try:
         if len(candidates) == 1:
-            one = _alone(live, *candidates[0], visitor, product_id, locale, segment, True, at)
+            one = _alone(live, *candidates[0], viewer, product_id, True, at)
             rows = connection.rows(f"WITH {Alone.TABLES} SELECT arm_id FROM arm", one.values)
             return one.shown(rows[0][0] if rows else None)
-        return _show_several(live, candidates, visitor, product_id, locale, segment, at) if candidates else []
+        return _show_several(live, candidates, viewer, product_id, at) if candidates else []
     except IntegrityError:
         # An experiment or the product was deleted since the look: nothing is tried on it any more.
         live_experiments.forget(store.pk)
         return []
 
 
-def _show_several(live, candidates, visitor, product_id, locale, segment, at) -> list[Shown]:
+def _show_several(live, candidates, viewer: Viewer, product_id: int, at: datetime | None) -> list[Shown]:
     at = at or timezone.now()
-    had = _assigned(visitor, product_id, [e.id for e, _texts in candidates])
+    had = _assigned(viewer.visitor, product_id, [e.id for e, _texts in candidates])
     fields: set[str] = set()
     arms: dict[int, int] = {}
     new, unseen = [], []
@@ -209,16 +212,16 @@ def _show_several(live, candidates, visitor, product_id, locale, segment, at) ->
             if not seen:
                 unseen.append((experiment.id, arms[experiment.id]))
         else:
-            arm = choose(experiment, visitor) if takes_part(experiment, visitor, locale, segment) else None
+            arm = _arm(experiment, viewer)
             if arm is None:
                 continue
             arms[experiment.id] = arm.id
             new.append((experiment.id, arm.id))
         fields |= texts.keys()
     if new or unseen:
-        arms |= _write(live.store_id, visitor, product_id, new, unseen, locale, segment, at)
+        arms |= _write(live.store_id, viewer, product_id, new, unseen, at)
     return [
-        _shown(live, experiment, arms[experiment.id], texts, visitor, product_id, at)
+        _shown(live, experiment, arms[experiment.id], texts, viewer.visitor, product_id, at)
         for experiment, texts in candidates
         if experiment.id in arms
     ]
@@ -257,7 +260,7 @@ def _assigned(visitor: UUID, product_id: int, experiments: Sequence[int]) -> dic
     return {experiment: (arm, seen) for experiment, arm, seen in rows}
 
 
-def _write(store_id, visitor, product_id, new, unseen, locale, segment, at) -> dict[int, int]:
+def _write(store_id: int, viewer: Viewer, product_id: int, new, unseen, at: datetime) -> dict[int, int]:
     """Write assignments and exposures by one statement. Returns experiment → arm of those that were new: where another
     request was faster, its arm."""
     rows = connection.rows(
@@ -277,8 +280,7 @@ def _write(store_id, visitor, product_id, new, unseen, locale, segment, at) -> d
         " ORDER BY 2 ON CONFLICT (experiment_id, visitor, product_id) DO NOTHING"
         ") SELECT experiment_id, arm_id FROM assigned",
         {
-            "store": store_id, "visitor": visitor, "product": product_id, "at": at, "locale": locale[:12],
-            "segment": json.dumps(dict(segment)), "new": [e for e, _arm in new], "new_arms": [a for _e, a in new],
+            "store": store_id, "product": product_id, "at": at, **viewer.decided, "new": [e for e, _arm in new], "new_arms": [a for _e, a in new],
             "unseen": [e for e, _arm in unseen], "unseen_arms": [a for _e, a in unseen],
         },
     )  # fmt: skip

@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from uuid import UUID
 
 from django.db import IntegrityError, connection
 from django.db.models import Q
@@ -13,7 +12,7 @@ from django.db.models.functions import Lower
 from ecomai.lib import html
 from ecomai.models import Store
 from products import assignment, live_experiments, publishing
-from products.assignment import Alone, Shown, locale_chain
+from products.assignment import Alone, Shown, Viewer, locale_chain
 from products.experiment_checks import LISTING
 from products.models import AdAsset, Product, PublishedText
 
@@ -93,17 +92,13 @@ def find(store: Store, ref: str, *, locale: str, currency: str = "", secret: boo
 def find_for(
     store: Store,
     ref: str,
-    visitor: UUID | None,
+    viewer: Viewer,
     *,
-    locale: str,
-    currency: str = "",
-    segment: Mapping[str, str],
-    bot: bool,
     secret: bool = False,
 ) -> tuple[dict, list[Shown]] | None:
     """What `find` finds, as the listing is, and what `assignment.show` says of it for a visitor."""
-    number, who = _number(ref), {"locale": locale, "segment": segment, "bot": bot}
-    one = assignment.alone(store, visitor, number, drafts=secret, **who) if number is not None else None
+    number, locale, currency = _number(ref), viewer.locale, viewer.currency
+    one = assignment.alone(store, viewer, number, drafts=secret) if number is not None else None
     if one is not None:
         try:
             rows = _load(store, _BY_IDS, {"ids": [number], **one.values}, locale, currency, secret, alone=True)
@@ -114,7 +109,7 @@ def find_for(
                 item, arm = rows[0]
                 return item, one.shown(arm)
     item = find(store, ref, locale=locale, currency=currency, secret=secret)
-    return None if item is None else (item, assignment.show(store, visitor, item["id"], **who))
+    return None if item is None else (item, assignment.show(store, viewer, item["id"]))
 
 
 def _number(ref: str) -> int | None:

@@ -7,7 +7,7 @@ import pytest
 
 from ecomai.models import Store
 from products import assignment, exposure_tokens, live_experiments
-from products.assignment import bucket, show, visitor_id
+from products.assignment import Viewer, bucket, show, visitor_id
 from products.models import Arm, Assignment, Experiment, ExperimentGroup, ExperimentSettings, Exposure
 from tests.factories import make_product
 from tests.products.storefront_factories import make_experiment
@@ -22,9 +22,8 @@ def mug(store):
 
 
 def see(store, product, number=1, *, locale="en", segment=None, bot=False):
-    return show(
-        store, visitor_id(store, f"v{number}"), product.pk, locale=locale, segment=segment or {}, bot=bot, at=NOW
-    )
+    viewer = Viewer(visitor_id(store, f"v{number}"), locale, segment=segment or {}, bot=bot)
+    return show(store, viewer, product.pk, at=NOW)
 
 
 def arms(store, product, count=400, **how) -> dict[int, str]:
@@ -106,8 +105,8 @@ def test_an_arm_stays_when_the_shares_move(store, mug, mode):
 def test_a_faster_request_wins_and_its_arm_is_what_both_show(store, mug):
     made = make_experiment(store, {mug: {"title": "B"}})
     one, two = made.arms.all()
-    visitor = visitor_id(store, "v1")
-    write = lambda arm: assignment._write(store.pk, visitor, mug.pk, [(made.pk, arm.pk)], [], "en", {}, NOW)
+    viewer = Viewer(visitor_id(store, "v1"), "en")
+    write = lambda arm: assignment._write(store.pk, viewer, mug.pk, [(made.pk, arm.pk)], [], NOW)
     assert write(one) == write(two) == {made.pk: one.pk}
     assert Assignment.objects.get().arm == one and Exposure.objects.get().arm == one
 
@@ -202,8 +201,8 @@ def test_the_holdout_sees_nothing_not_even_what_it_had(store, mug):
 def test_bots_and_visitors_without_an_id_leave_no_row(store, mug, django_assert_num_queries):
     make_experiment(store, {mug: {"title": "B"}})
     with django_assert_num_queries(0):
-        assert show(store, None, mug.pk, locale="en", segment={}, bot=False) == []
-        assert show(store, UUID(int=1), mug.pk, locale="en", segment={}, bot=True) == []
+        assert show(store, Viewer(None, "en"), mug.pk) == []
+        assert show(store, Viewer(UUID(int=1), "en", bot=True), mug.pk) == []
     assert Assignment.objects.count() == Exposure.objects.count() == 0
 
 

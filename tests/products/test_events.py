@@ -11,7 +11,7 @@ from django.db import connections
 from ecomai import privacy
 from ecomai.models import ApiKey
 from products import events, exposure_tokens, tasks
-from products.assignment import show, visitor_id
+from products.assignment import Viewer, show, visitor_id
 from products.models import Assignment, Event, Exposure, ProductDay, UnknownSku
 from tests.factories import make_product
 from tests.products.storefront_factories import ROBOT, api_client, make_experiment
@@ -149,7 +149,7 @@ def test_robots_are_flagged(store, shop):
 
 
 def _token(store, mug, visitor="v1"):
-    (shown,) = show(store, visitor_id(store, visitor), mug.pk, locale="en", segment={}, bot=False)
+    (shown,) = show(store, Viewer(visitor_id(store, visitor), "en"), mug.pk)
     return shown
 
 
