@@ -5,8 +5,9 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 from safetensors.numpy import load_file
@@ -45,6 +46,9 @@ class ReviewJudgement:
     uncertainty: float
 
 
+_ALONE = Lock()  # two runs in one process would share the cores, and restore each other's number of threads
+
+
 @cache
 def _blas() -> ThreadpoolController:
     return ThreadpoolController().select(user_api="blas")
@@ -58,6 +62,11 @@ class _Window:
     ids: list[int]
     offsets: list[tuple[int, int]]
     weight: float
+
+    @cached_property
+    def spans(self) -> Array:
+        """The offsets as (tokens, 2)."""
+        return np.array(self.offsets)
 
 
 class Classifier:
@@ -79,6 +88,7 @@ class Classifier:
         h = self._heads
         gaps = np.log1p(np.exp(h["thresholds.gaps"]))
         self._thresholds = np.concatenate([h["thresholds.first"], h["thresholds.first"] + np.cumsum(gaps)])
+        self._queries = np.concatenate([h["star_query.weight"], h["queries.weight"]])
 
     # --- texts → windows
     def _windows(self, texts: Sequence[str]) -> list[_Window]:
@@ -106,25 +116,26 @@ class Classifier:
         return out
 
     # --- heads
-    def _star_logits(self, states: Array, mask: Array) -> Array:
+    def _star_logits(self, about: Array, states: Array, mask: Array) -> Array:
+        """(n, 4) from what the star's query found (n, width)."""
         from scipy.special import erf
 
         h = self._heads
-        away = (1 - mask[..., None]) * -1e4
-        mean = (states * mask[..., None]).sum(1) / mask.sum(1, keepdims=True)
-        at = metrics.softmax((states @ h["star_query.weight"].T + away).transpose(0, 2, 1))
-        pooled = np.concatenate([mean, (at @ states)[:, 0]], 1)
-        hidden = pooled @ h["star_hidden.weight"].T + h["star_hidden.bias"]
+        mean = np.matmul(mask[:, None], states)[:, 0] / mask.sum(1, keepdims=True)
+        hidden = np.concatenate([mean, about], 1) @ h["star_hidden.weight"].T + h["star_hidden.bias"]
         score = (0.5 * hidden * (1 + erf(hidden / 2**0.5))) @ h["star_out.weight"].T + h["star_out.bias"]
         return score - self._thresholds
 
-    def _aspect_logits(self, states: Array, mask: Array) -> tuple[Array, Array]:
-        """((n, aspects, 4) logits, (n, aspects, tokens) attention)."""
+    def _aspect_logits(self, about: Array) -> Array:
+        """(n, aspects, 4) from what the aspects' queries found (n, aspects, width)."""
         h = self._heads
-        scores = states @ h["queries.weight"].T + (1 - mask[..., None]) * -1e4
+        return (about.transpose(1, 0, 2) @ h["classes.weight"]).transpose(1, 0, 2) + h["classes.bias"]
+
+    def _found(self, states: Array, mask: Array) -> tuple[Array, Array]:
+        """((n, 1 + aspects, width) what each query finds, (n, 1 + aspects, tokens) where it looks): the star's first."""
+        scores = states @ self._queries.T + (1 - mask[..., None]) * -1e4
         attention = metrics.softmax(scores.transpose(0, 2, 1))
-        about = attention @ states
-        return np.einsum("naw,awc->nac", about, h["classes.weight"], optimize=True) + h["classes.bias"], attention
+        return attention @ states, attention
 
     def _forward(self, windows: list[_Window], spans: bool) -> list[tuple[Array, Array, Array | None]]:
         """Per window: star logits (4,), aspect logits (aspects, 4), and how much each token speaks for each aspect's
@@ -136,15 +147,15 @@ class Classifier:
         mask = np.zeros(states.shape[:2], np.float32)
         for row, window in enumerate(windows):
             mask[row, : len(window.ids)] = 1
-        more = self._star_logits(states, mask)
-        aspects, attention = self._aspect_logits(states, mask)
+        about, attention = self._found(states, mask)
+        more, aspects = self._star_logits(about[:, 0], states, mask), self._aspect_logits(about[:, 1:])
         said: list[Array | None] = [None] * len(windows)
         if spans:
             weight = self._heads["classes.weight"]
             polarity = aspects[..., 1:].argmax(-1) + 1
             for row in range(len(windows)):
                 direction = weight[np.arange(len(ASPECTS)), :, polarity[row]] - weight[..., 0]
-                said[row] = attention[row] * (direction @ states[row].T)
+                said[row] = attention[row, 1:] * (direction @ states[row].T)
         return list(zip(more, aspects, said, strict=True))
 
     def _run(
@@ -161,7 +172,7 @@ class Classifier:
         done = 0
         # Batches beside each other share the cores: with more, numpy's threads wait for each other, a third of the time.
         share = max(1, (os.cpu_count() or 1) // self._encoder.num_encoders)
-        with _blas().limit(limits=share), ThreadPoolExecutor(self._encoder.num_encoders) as pool:
+        with _ALONE, _blas().limit(limits=share), ThreadPoolExecutor(self._encoder.num_encoders) as pool:
             parts = batches([len(w.ids) for w in windows], batch_tokens)
             for future in as_completed([pool.submit(run, rows) for rows in parts]):
                 done += len(future.result())
@@ -233,15 +244,21 @@ class Classifier:
     @staticmethod
     def _spans(text: str, aspect: int, rows: list[int], windows: list[_Window], found: list) -> list[tuple[int, int]]:
         """The words whose tokens say most for the aspect, as character spans; neighbours are joined."""
-        said: dict[tuple[int, int], float] = {}
-        shift = len(PREFIX)
+        shift, spoken = len(PREFIX), []
         for row in rows:
-            for value, (start, end) in zip(found[row][2][aspect], windows[row].offsets, strict=False):
-                if end > start >= shift:
-                    said[start - shift, end - shift] = max(float(value), said.get((start - shift, end - shift), 0.0))
-        if not said or (top := max(said.values())) <= 0:
+            start, end = windows[row].spans.T
+            values = found[row][2][aspect][: len(start)]
+            spoken.append((windows[row], np.where((end > start) & (start >= shift), values, 0.0)))
+        top = max(float(values.max(initial=0.0)) for _window, values in spoken)
+        if top <= 0:
             return []
-        chosen = sorted((span, value) for span, value in said.items() if value >= 0.3 * top)
+        said: dict[tuple[int, int], float] = {}
+        for window, values in spoken:
+            for at in np.flatnonzero(values >= 0.3 * top):
+                start, end = window.offsets[at]
+                span = (start - shift, end - shift)
+                said[span] = max(float(values[at]), said.get(span, 0.0))
+        chosen = sorted(said.items())
         joined: list[list] = []
         for (start, end), value in chosen:
             start += len(text[start:end]) - len(text[start:end].lstrip())
