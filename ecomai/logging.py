@@ -16,7 +16,7 @@ def mask(text: str) -> str:
     return PHONE.sub("[phone]", SECRET.sub("[key]", MAIL.sub("[mail]", text)))
 
 
-def without_personal_data(_logger, _method: str, event: dict) -> dict:
+def without_personal_data(_logger, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Processor: drops hidden fields, masks what looks like a person's in the others, cuts query strings."""
     for name in list(event):
         if name.lower() in HIDDEN:
@@ -29,7 +29,7 @@ def without_personal_data(_logger, _method: str, event: dict) -> dict:
 
 def configure(format: str, level: str) -> dict:
     """Django's LOGGING dict; sets structlog up as well. `format` is json or console."""
-    shared = [
+    shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,

@@ -1,5 +1,7 @@
 """The tenant and who may do what in it: users, stores, memberships, invitations, API keys; and the jobs they watch."""
 
+from typing import ClassVar
+
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
@@ -34,7 +36,7 @@ class User(AbstractUser):
     language = models.CharField(_("language"), max_length=12, blank=True)
 
     USERNAME_FIELD = "email"
-    REQUIRED_FIELDS: list[str] = []
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
     objects = UserManager()  # type: ignore[misc,assignment]
 
     class Meta:

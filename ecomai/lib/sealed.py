@@ -8,15 +8,16 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
+from django.utils.encoding import force_bytes
 
 
 class CannotOpen(ValueError):
     """It was sealed with a key that isn't here any more, or it was changed."""
 
 
-def _key(secret: str, purpose: str) -> bytes:
+def _key(secret: str | bytes, purpose: str) -> bytes:
     """32 bytes by HKDF-SHA256 (RFC 5869), the purpose as info."""
-    return HKDF(algorithm=SHA256(), length=32, salt=None, info=f"ecomai:{purpose}".encode()).derive(secret.encode())
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=f"ecomai:{purpose}".encode()).derive(force_bytes(secret))
 
 
 def _fernet(purpose: str) -> MultiFernet:
