@@ -189,7 +189,8 @@ def test_an_order_whose_job_failed_leaves_an_empty_editor(store, bob, as_user):
 
 def test_approved_replies_train_sentence_by_sentence(store, alice):
     ReviewSettings.objects.create(store=store, signature="Your shop")
-    for n in range(30):
+    count = 200  # a part of a tenth of them is empty once in a billion runs
+    for n in range(count):
         review = make_review(store, f"The zip number {n} broke.", rating="1")
         judge(review, stars=(0.8, 0.1, 0.05, 0.03, 0.02), quality=-1)
         text = "Thanks for writing. We are sorry that the zip broke.\n\nYour shop"
@@ -200,8 +201,8 @@ def test_approved_replies_train_sentence_by_sentence(store, alice):
     Reply.objects.create(store=store, review=silent, text="Thank you.", language="en", status="sent")
     parts = reply_dataset.for_store(store)
     rows = [row for part in parts.values() for row in part]
-    assert len(rows) == 60 and all(parts.values()) and reply_dataset.for_store(None)["train"] == []
+    assert len(rows) == 2 * count and all(parts.values()) and reply_dataset.for_store(None)["train"] == []
     row = next(row for row in rows if row["id"].endswith("negative"))
     (pair,) = row["completions"]
     assert pair[0].startswith('Review: "The zip number') and pair[1] == " We are sorry that the zip broke."
-    assert reply_dataset.new_labels(store) == 31
+    assert reply_dataset.new_labels(store) == count + 1
