@@ -89,13 +89,7 @@ def find(store: Store, ref: str, *, locale: str, currency: str = "", secret: boo
     return rows[0][0] if rows else None
 
 
-def find_for(
-    store: Store,
-    ref: str,
-    viewer: Viewer,
-    *,
-    secret: bool = False,
-) -> tuple[dict, list[Shown]] | None:
+def find_for(store: Store, ref: str, viewer: Viewer, *, secret: bool = False) -> tuple[dict, list[Shown]] | None:
     """What `find` finds, as the listing is, and what `assignment.show` says of it for a visitor."""
     number, locale, currency = _number(ref), viewer.locale, viewer.currency
     one = assignment.alone(store, viewer, number, drafts=secret) if number is not None else None
