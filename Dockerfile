@@ -33,7 +33,8 @@ VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
   CMD python -c "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"
-CMD ["python", "-m", "uvicorn", "ecomai.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", "--ws", "websockets-sansio", "--lifespan", "off"]
+# Whatever .env says of the host for a machine without containers.
+CMD ["env", "HOST=0.0.0.0", "PORT=8000", "python", "-m", "ecomai.serve"]
 
 FROM app AS cuda
 COPY --from=build-cuda /venv /venv
