@@ -1,6 +1,5 @@
 """DRF's side of the API keys: authentication, the store of the request, throttling."""
 
-import functools
 import hashlib
 import logging
 from urllib.parse import urlsplit
@@ -9,13 +8,13 @@ import redis
 from django.conf import settings
 from django.utils.translation import gettext as _
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from redis.commands.core import Script
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.throttling import SimpleRateThrottle
 
 from ecomai import api_keys
+from ecomai.api_counts import Counts, Window
 from ecomai.models import ApiKey
 
 log = logging.getLogger(__name__)
@@ -82,45 +81,31 @@ def is_secret(request) -> bool:
     return request.user.key.kind == ApiKey.Kind.SECRET
 
 
-_COUNT = """
-local counts = {}
-for i, name in ipairs(KEYS) do
-  counts[i] = redis.call('INCR', name)
-  if counts[i] == 1 then redis.call('EXPIRE', name, ARGV[i]) end
-end
-return counts
-"""
-
-
-@functools.cache
-def _count() -> Script:
-    """Adds one to each of the counters `keys`, which end `args` seconds after their first; returns where they stand."""
-    location = settings.CACHES["default"]["LOCATION"]
-    return redis.Redis.from_url(location, socket_timeout=1, socket_connect_timeout=1).register_script(_COUNT)
+_counts = Counts()
 
 
 class ApiThrottle(SimpleRateThrottle):
     """So many requests a window for each key, and for each visitor: a browser's address behind a publishable key, the
-    buyer that a server names in X-Buyer-Id behind a secret one. One round trip; without Redis nobody is held up."""
+    buyer that a server names in X-Buyer-Id behind a secret one. Without Redis nobody is held up."""
 
     scope = "key"
 
     def allow_request(self, request, view) -> bool:
         self.wait_seconds = 0.0
         now = self.timer()
-        limits = []
+        windows = []
         for scope, ident in self._who(request):
             limit, seconds = self.parse_rate(self.THROTTLE_RATES.get(scope))
             if limit:
-                window = int(now // seconds)
-                name = f"{settings.CACHES['default']['KEY_PREFIX']}:throttle:{scope}:{ident}:{window}"
-                limits.append((name, limit, seconds, (window + 1) * seconds - now))
+                number = int(now // seconds)
+                name = f"{settings.CACHES['default']['KEY_PREFIX']}:throttle:{scope}:{ident}:{number}"
+                windows.append(Window(name, limit, (number + 1) * seconds, seconds))
         try:
-            counts = _count()(keys=[name for name, *_ in limits], args=[seconds + 1 for _n, _l, seconds, _ in limits])
+            counts = _counts.add(windows, now)
         except redis.RedisError as error:
             log.warning("throttling is off: %s", type(error).__name__)
             return True
-        over = [left for count, (_n, limit, _s, left) in zip(counts, limits, strict=True) if count > limit]
+        over = [w.end - now for w, count in zip(windows, counts, strict=True) if count > w.limit]
         self.wait_seconds = max(over, default=0.0)
         return not over
 

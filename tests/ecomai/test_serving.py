@@ -12,7 +12,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from ecomai import api_auth, api_keys, threads
+from ecomai import api_counts, api_keys, threads
 from ecomai.models import ApiKey
 from ecomai.threads import HELD_UP, InThreads
 from tests.factories import make_product
@@ -116,9 +116,9 @@ def test_errors_come_in_the_callers_language(store):
 
 def test_a_counter_starts_at_one_and_ends_by_itself():
     name = f"{cache.key_prefix}:throttle-test"
-    redis = api_auth._count().registered_client
+    redis = api_counts._count().registered_client
     redis.delete(name)
-    assert [api_auth._count()(keys=[name, name], args=[30, 30]) for _ in range(2)] == [[1, 2], [3, 4]]
+    assert [api_counts._count()(keys=[name, name], args=[30, 30]) for _ in range(2)] == [[1, 2], [3, 4]]
     assert 0 < redis.ttl(name) <= 30
     redis.delete(name)
 
