@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from ecomai import api_counts, api_keys, threads
 from ecomai.models import ApiKey
+from ecomai.postgres import base
 from ecomai.threads import HELD_UP, InThreads
 from tests.factories import make_product
 
@@ -143,6 +144,30 @@ def test_a_statement_is_prepared_once_for_a_connection():
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE 'SELECT ''prepared here''%%'")
         assert cursor.fetchone() == (1,)
+
+
+@pytest.mark.django_db
+def test_a_plan_made_for_an_empty_table_is_made_anew_when_rows_have_come(monkeypatch):
+    now = SimpleNamespace(at=1000.0)
+    monkeypatch.setattr(base, "time", SimpleNamespace(monotonic=lambda: now.at))
+    monkeypatch.setattr(connection, "plans_until", 0.0)
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE seen (id bigint PRIMARY KEY, text text)")
+        cursor.execute("ANALYZE seen")
+
+        def plan() -> str:
+            for _ in range(6):  # a statement is prepared when it comes often
+                assert connection.rows("SELECT text FROM seen WHERE id = %(id)s::bigint", {"id": 2**40}) == []
+            cursor.execute("SELECT name FROM pg_prepared_statements WHERE statement LIKE 'SELECT text FROM seen%%'")
+            cursor.execute(f"EXPLAIN EXECUTE {cursor.fetchone()[0]} (1)")
+            return cursor.fetchone()[0]
+
+        assert plan().startswith("Seq Scan")
+        cursor.execute("INSERT INTO seen SELECT n, repeat('x', 100) FROM generate_series(1, 5000) n")
+        now.at += base.PLANS_KEPT - 0.1
+        assert plan().startswith("Seq Scan")
+        now.at += 0.2
+        assert plan().startswith("Index Scan")
 
 
 # --- Threads
