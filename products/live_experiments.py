@@ -1,5 +1,6 @@
 """The running experiments of a store as every product page needs them: kept in the process for five seconds."""
 
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from products.models import Experiment, ExperimentSettings
 KEEP = 5.0  # seconds that a change, a pause or a bandit's new share may take to be seen
 BLOCK = 256  # products whose texts are fetched together: a test of many is soon known whole
 MOST_EMPTY = 100_000  # blocks without texts that a process remembers
-MOST_SIGNS = 20_000_000  # of the texts that a process keeps, of all stores together
+MOST_BYTES = 64_000_000  # of the texts that a process keeps, of all stores together: 180,000 titles
 
 # locale → field → arm id → text
 Texts = Mapping[str, Mapping[str, Mapping[int, str]]]
@@ -62,7 +63,7 @@ class Live:
             key = (e.id, e.version, block)
             known = _texts.get(key)
             if known is not None:
-                rows[e.id] = known
+                rows[e.id] = known[1]
             elif key not in _empty:
                 missing.append(e)
         if missing:
@@ -74,39 +75,48 @@ class Live:
         return found
 
 
-# (experiment, version, block of products) → product → rows (arm, locale, field, text); rows take a quarter of what
+# (experiment, version, block of products) → bytes, product → rows (arm, locale, field, text); rows take a quarter of what
 # mappings do, and tuples of words are nothing that is looked through for garbage. Beside the looks, so that what one
-# experiment does costs no other one its texts.
+# experiment does costs no other one its texts. Oldest first.
 _Block = dict[int, tuple[tuple[int, str, str, str], ...]]
-_texts: dict[tuple[int, int, int], _Block] = {}
-_signs = 0
+_texts: dict[tuple[int, int, int], tuple[int, _Block]] = {}
+_bytes = 0
 _empty: set[tuple[int, int, int]] = set()  # apart: who asks for numbers that no product has throws no text away
 
 
 def _fetch(experiments: list[LiveExperiment], block: int) -> dict[int, _Block]:
     """The texts of experiments for a block of products, kept from now on. Experiment id → product → rows."""
-    global _signs
     rows: dict[int, dict[int, list[tuple]]] = {e.id: {} for e in experiments}
-    signs = 0
-    for product, experiment, *row in connection.rows(  # written out: it runs for many products that are asked for
+    sizes = dict.fromkeys(rows, 0)
+    for product, experiment, arm, locale, name, text in connection.rows(  # written out: it runs for many products
         "SELECT t.product_id, a.experiment_id, t.arm_id, t.locale, t.field, t.text FROM products_armtext t"
         " JOIN products_arm a ON a.id = t.arm_id"
         " WHERE t.product_id >= %s AND t.product_id < %s AND a.experiment_id = ANY(%s)",
         [block * BLOCK, (block + 1) * BLOCK, list(rows)],
     ):
-        rows[experiment].setdefault(product, []).append(tuple(row))
-        signs += len(row[-1]) + 200  # and what a row takes beside its text
+        rows[experiment].setdefault(product, []).append((arm, sys.intern(locale), sys.intern(name), text))
+        sizes[experiment] += sys.getsizeof(text) + 250  # and what a row takes beside its text
     found = {e: {product: tuple(texts) for product, texts in known.items()} for e, known in rows.items()}
     with _keeping:
-        if _signs + signs > MOST_SIGNS:
-            _texts.clear()
-            _signs = 0
-        _signs += signs
-        _texts.update({(e.id, e.version, block): found[e.id] for e in experiments if found[e.id]})
+        for e in experiments:
+            if found[e.id]:
+                _keep((e.id, e.version, block), sizes[e.id], found[e.id])
         if len(_empty) > MOST_EMPTY:
             _empty.clear()
         _empty.update((e.id, e.version, block) for e in experiments if not found[e.id])
     return found
+
+
+def _keep(key: tuple[int, int, int], size: int, block: _Block) -> None:
+    """Throws the oldest away until there is room. To throw away everything would have it all fetched again at once, over
+    and over where the texts asked for take a little more than there is room for."""
+    global _bytes
+    _bytes -= _texts.pop(key, (0, {}))[0]
+    while _texts and _bytes + size > MOST_BYTES:
+        oldest = next(iter(_texts))
+        _bytes -= _texts.pop(oldest)[0]
+    _texts[key] = size, block
+    _bytes += size
 
 
 _keeping = threading.Lock()

@@ -133,10 +133,26 @@ def test_texts_of_a_block_are_fetched_once_and_thrown_away_when_too_many(store, 
         told = [live.texts(mug.pk) for mug in mugs]
         assert live.texts(plain.pk) == {}
     assert [next(iter(next(iter(t.values()))["en"]["title"].values())) for t in told] == [f"B {m.pk}" for m in mugs]
-    monkeypatch.setattr(live_experiments, "MOST_SIGNS", 1)
+    monkeypatch.setattr(live_experiments, "MOST_BYTES", 1)
     monkeypatch.setattr(live_experiments, "BLOCK", 1)
     with django_assert_num_queries(4):  # each throws the other away
         for mug in (mugs[0], mugs[1], mugs[0], mugs[0], mugs[1]):
+            assert live.texts(mug.pk)
+
+
+def test_only_the_oldest_texts_make_room_for_new_ones(store, django_assert_num_queries, monkeypatch):
+    mugs = [make_product(store, f"Mug {n}") for n in range(4)]
+    make_experiment(store, {mug: {"title": f"B {mug.pk}"} for mug in mugs}, weights=(0, 1))
+    for name, value in {"BLOCK": 1, "_texts": {}, "_bytes": 0}.items():
+        monkeypatch.setattr(live_experiments, name, value)
+    live = live_experiments.live(store.pk)
+    with django_assert_num_queries(4):
+        for mug in mugs[:3]:
+            assert live.texts(mug.pk)
+        monkeypatch.setattr(live_experiments, "MOST_BYTES", live_experiments._bytes)
+        assert live.texts(mugs[3].pk)
+    with django_assert_num_queries(1):  # the first went; one more comes in its place, and the second goes
+        for mug in (mugs[3], mugs[2], mugs[1], mugs[0], mugs[3], mugs[2]):
             assert live.texts(mug.pk)
 
 
