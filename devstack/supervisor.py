@@ -71,6 +71,7 @@ class Child:
         now = time.monotonic()
         if self.process is not None:
             print(f"{self.name} ended with {self.process.returncode}; it is started again", flush=True)
+            self.kill_group()  # what it had started holds its port and its queue
             self.process = None
             self.again_at = now + min(15.0, 0.5 * 2**self.fails)
             self.fails += 1
