@@ -11,7 +11,7 @@ HOST, PORT and WEB_PROCESSES are read from the environment.
 import multiprocessing
 import socket
 import sys
-from threading import BrokenBarrierError
+import time
 
 import uvicorn
 import uvloop
@@ -32,19 +32,21 @@ class Loop(uvloop.Loop):
 
 class Config(uvicorn.Config):
     """Processes that begin to listen together: the first alone would get all connections that are opened meanwhile, and
-    keep them. A process that is started anew finds the barrier down and does not wait."""
+    keep them. One that is started anew finds that enough have loaded before it, and does not wait.
+
+    A semaphore that is only ever raised: there is no lock that a process could take with it when it is killed.
+    """
 
     def __init__(self, *args, **options):
         super().__init__(*args, **options)
-        self.barrier = multiprocessing.get_context("spawn").Barrier(self.workers)
+        self.loads = multiprocessing.get_context("spawn").Semaphore(0)
 
     def load(self) -> None:
         super().load()
-        try:
-            self.barrier.wait(PATIENCE)
-        except BrokenBarrierError:
-            pass
-        self.barrier.abort()
+        self.loads.release()
+        end = time.monotonic() + PATIENCE
+        while self.loads.get_value() < self.workers and time.monotonic() < end:
+            time.sleep(0.002)
 
 
 def config(kind: type[uvicorn.Config], loop: str) -> uvicorn.Config:
