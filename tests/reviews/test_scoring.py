@@ -1,9 +1,12 @@
 """The house review model reads real reviews: judgements with provenance and evidence, sums, flags; killed or run twice."""
 
+import threading
+
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from ecomai.jobs import Cancelled
-from ml import loading, registry
+from ml import classifier, loading, registry
 from ml.models import ModelVersion
 from reviews import labelling, scoring
 from reviews.models import Flag, Judgement, Opinion, Review
@@ -132,12 +135,38 @@ def test_a_new_live_version_has_everything_read_again_once(live, store, other_st
 
 
 def test_a_verdict_at_the_end_of_a_long_text_counts(live):
-    from ml import classifier
-
     text = "It came in a box and I put it on the table in the kitchen. " * 60
     ends = [text + "Terrible quality, broke at once, I want my money back!", text + "Excellent, love it, five stars!"]
     bad, good = classifier.score(ends, languages=["en", "en"], store_id=None).judgements
     assert bad.expected < good.expected - 0.5
+
+
+def test_two_readings_in_one_process_take_turns_and_leave_numpy_its_threads(live):
+    model = classifier.loaded(registry.folder(live))
+    threads = lambda: [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
+    with threadpool_limits(2, user_api="blas"):  # also where there is one core
+        before, said = threads(), []
+        inside, go_on = threading.Event(), threading.Event()
+
+        def first(_done: int) -> None:
+            said.append("first")
+            inside.set()
+            assert go_on.wait(20)
+
+        def read(tell) -> threading.Thread:
+            thread = threading.Thread(target=model.judge, args=(["Good.", "Broken."], ["en", "en"], tell))
+            thread.start()
+            return thread
+
+        one = read(first)
+        assert inside.wait(20)
+        other = read(lambda _done: said.append("other"))
+        other.join(0.5)
+        assert other.is_alive() and said == ["first"]
+        go_on.set()
+        one.join(20)
+        other.join(20)
+        assert said == ["first", "other"] and before and threads() == before
 
 
 HARD = {"sarcasm_en", "sarcasm_zh"}  # the list itself promises nothing about them
