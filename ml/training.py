@@ -218,9 +218,11 @@ def _drive(run: TrainingRun, found: Capability, hold: jobs.Run) -> dict[str, Any
             processes.end(process)
         follower.look()
         _show(run, follower)
-        if process.returncode >= 0:
+        # Torchrun ends with 1 whether a process of it was killed or failed; one that failed has said so in the log.
+        silent = many > 1 and process.returncode and not (follower.told.failed or follower.told.cancelled)
+        if process.returncode >= 0 and not silent:
             break
-        log.warning("training_engine_killed", run=run.pk, signal=-process.returncode)
+        log.warning("training_engine_killed", run=run.pk, returncode=process.returncode)
     told = follower.told
     if told.cancelled:
         hold.check()

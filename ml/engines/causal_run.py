@@ -15,6 +15,7 @@ import psutil
 import torch
 
 from ml.configs import LoraTrainConfig
+from ml.engines import spread
 from ml.engines.causal_lora import TrainingCancelled, _replace, merge, read_examples, train
 from ml.engines.convert import agreement, convert_int8
 
@@ -122,19 +123,8 @@ def export(base: Path, result: Path, target: Path) -> dict[str, float]:
         shutil.rmtree(merged, ignore_errors=True)
 
 
-def _alone() -> bool:
-    """Whether this process is the one that trains: an adapter this small fits one GPU, and the starter made one a GPU."""
-    if os.environ.get("RANK", "0") != "0":
-        return False
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
-            os.environ.pop(name, None)
-        os.environ["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
-    return True
-
-
 def main() -> int:
-    if not _alone():
+    if not spread.alone():  # an adapter this small fits one GPU, and the starter made a process for each
         return 0
     folder = Path(sys.argv[1])
     try:

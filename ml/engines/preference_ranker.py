@@ -123,7 +123,7 @@ def export(base: Path, result: Path, target: Path) -> dict[str, float]:
 
 if __name__ == "__main__":
     if os.environ.get("RANK", "0") != "0":
-        sys.exit(0)  # started once a GPU: one process is enough
+        sys.exit(0)  # started once a GPU: one process is enough (spread.alone says the same, but brings torch)
     try:
         run(Path(sys.argv[1]))
     except Cancelled:

@@ -8,6 +8,7 @@ from pathlib import Path
 import optuna
 
 from ml.configs import TextTrainConfig
+from ml.engines import spread
 from ml.engines.causal_lora import TrainingCancelled
 from ml.engines.run_log import RunLog
 
@@ -17,26 +18,33 @@ TRIAL_SHARE = 0.34
 
 def search(run: Path, spec: dict) -> dict[str, float]:
     """Try `trials` settings (TPE, pruned by nothing but their shortness), train fully with the best. Trials are kept in
-    RUN/search.db, so that a killed search goes on. Raises TrainingCancelled."""
+    RUN/search.db, so that a killed search goes on. Of several processes the leader chooses, and all try the same. Raises
+    TrainingCancelled."""
     from ml.engines.text_trainer import Training
 
     config = TextTrainConfig.from_json(spec["config"])
-    log = RunLog(run)
-    study = optuna.create_study(
-        study_name="search", storage=f"sqlite:///{run / 'search.db'}", load_if_exists=True, direction="maximize",
-        sampler=optuna.samplers.TPESampler(seed=config.seed),
-    )  # fmt: skip
+    device = spread.join()
+    leads = spread.rank() == 0
+    log = RunLog(run, quiet=not leads)
+    study = _study(run, config) if leads else None
 
-    def objective(trial: optuna.Trial) -> float:
-        tried = replace(
+    def ask() -> tuple[optuna.Trial, TextTrainConfig]:
+        assert study is not None
+        trial = study.ask()
+        return trial, replace(
             config, trials=0, epochs=max(1, round(config.epochs * TRIAL_SHARE)),
             learning_rate=trial.suggest_float("learning_rate", config.learning_rate / 5, config.learning_rate * 5, log=True),
             head_learning_rate=trial.suggest_float("head_learning_rate", 3e-4, 1e-2, log=True),
             dropout=trial.suggest_float("dropout", 0.0, 0.3),
             label_smoothing=trial.suggest_float("label_smoothing", 0.0, 0.1),
         )  # fmt: skip
-        folder = run / "trials" / str(trial.number)
-        folder.mkdir(parents=True, exist_ok=True)
+
+    while spread.leaders(_tried(study) if study else 0) < config.trials:
+        if spread.any_says((run / "cancel").exists(), device):
+            raise TrainingCancelled
+        trial, chosen = ask() if study else (None, config)
+        number, tried = spread.leaders((trial.number if trial else 0, chosen))
+        folder = run / "trials" / str(number)
         inner = {
             **spec,
             "config": tried.as_json(),
@@ -44,19 +52,28 @@ def search(run: Path, spec: dict) -> dict[str, float]:
             "train": f"../../{spec['train']}",
             "valid": f"../../{spec['valid']}",
         }
-        (folder / "spec.json").write_text(json.dumps(inner), encoding="utf-8")
+        if leads:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "spec.json").write_text(json.dumps(inner), encoding="utf-8")
+        spread.wait()
         training = Training(folder, inner)
-        told = training.train()
-        value = told[f"valid_{training.objective.main}"]
-        log.tell("trial", number=trial.number, of=config.trials, value=round(value, 5), settings=trial.params)
-        shutil.rmtree(folder / "checkpoint", ignore_errors=True)
-        return value
+        value = training.train()[f"valid_{training.objective.main}"]
+        if study and trial:
+            study.tell(trial, value)
+            log.tell("trial", number=number, of=config.trials, value=round(value, 5), settings=trial.params)
+            shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+    best, value = spread.leaders((study.best_params, study.best_value) if study else ({}, 0.0))
+    log.tell("best", settings=best, value=round(value, 5))
+    return Training(run, {**spec, "config": replace(config, trials=0, **best).as_json()}).train()
 
-    done = sum(t.state == optuna.trial.TrialState.COMPLETE for t in study.trials)
-    for _ in range(done, config.trials):
-        if (run / "cancel").exists():
-            raise TrainingCancelled
-        study.optimize(objective, n_trials=1)
-    best = replace(config, trials=0, **study.best_params)
-    log.tell("best", settings=study.best_params, value=round(study.best_value, 5))
-    return Training(run, {**spec, "config": best.as_json()}).train()
+
+def _study(run: Path, config: TextTrainConfig) -> optuna.Study:
+    return optuna.create_study(
+        study_name="search", storage=f"sqlite:///{run / 'search.db'}", load_if_exists=True, direction="maximize",
+        sampler=optuna.samplers.TPESampler(seed=config.seed),
+    )  # fmt: skip
+
+
+def _tried(study: optuna.Study) -> int:
+    """Trials that came to their end; one that was killed is tried no more, another takes its place."""
+    return sum(t.state == optuna.trial.TrialState.COMPLETE for t in study.trials)

@@ -8,7 +8,6 @@ file RUN/cancel asks it to stop. Under torchrun each process takes its share of 
 import hashlib
 import json
 import math
-import os
 import resource
 import sys
 import time
@@ -18,9 +17,9 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import distributed
 
 from ml.configs import TextTrainConfig
+from ml.engines import spread
 from ml.engines.adapting import Adapted
 from ml.engines.adversarial import perturbed
 from ml.engines.batches import TextData, load_tokenizer, read_rows
@@ -55,11 +54,8 @@ class Training:
     def __init__(self, run: Path, spec: dict):
         self.run, self.spec = run, spec
         self.config = TextTrainConfig.from_json(spec["config"])
-        self.rank, self.world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-        if self.world > 1:
-            distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-        local = int(os.environ.get("LOCAL_RANK", 0))
-        self.device = torch.device(f"cuda:{local}" if torch.cuda.is_available() else "cpu")
+        self.device = spread.join()
+        self.rank, self.world = spread.rank(), spread.world()
         if threads := int(spec.get("threads") or 0):
             torch.set_num_threads(threads)
         self.bf16 = self.config.precision == "bf16" or (self.config.precision == "auto" and bf16_is_fast(self.device))
@@ -68,7 +64,8 @@ class Training:
         if not rows["train"] or not rows["valid"]:
             raise ValueError("train and valid need at least one row each")
         self.objective: Objective = OBJECTIVES[self.config.objective](self.config, rows["train"], rows["valid"])
-        base = base_of(Path(spec["base"]), Path(spec["init_from"]) if spec.get("init_from") else None, run / "start")
+        init = Path(spec["init_from"]) if spec.get("init_from") else None
+        base = spread.leader_first(lambda: base_of(Path(spec["base"]), init, run / "start"))
         self.data = {}
         for part, found in rows.items():
             if found:
@@ -93,6 +90,7 @@ class Training:
         if spec.get("goes_on_from"):
             # The same method's weights, trained further: unlike `init_from` they are not merged first.
             self.load(load_file(Path(spec["goes_on_from"]) / "weights.safetensors"))
+        spread.same_weights(self.model)
         self.private = None
         self.optimizer: Any = torch.optim.AdamW(self._groups(), betas=(0.9, 0.999), eps=1e-6)
         if self.config.dp_noise:
@@ -177,6 +175,8 @@ class Training:
         self.state = saved["state"]
         (self.optimizer.original_optimizer if self.private else self.optimizer).load_state_dict(saved["optimizer"])
         torch.set_rng_state(saved["rng"])
+        if self.rank:
+            torch.manual_seed(self.config.seed + self.rank + 1000 * self.state["step"])  # what is saved is the leader's
         self.load(load_file(folder / "weights.safetensors"))
         if (folder / "best.safetensors").exists():
             self.best = load_file(folder / "best.safetensors")
@@ -235,11 +235,9 @@ class Training:
         total = sum(
             self._backward(rows, 1 / count, self.state["step"] * 7919 + at * 104729) for at, rows in enumerate(mine)
         )
-        if self.world > 1:
-            for found in self.optimizer.param_groups:
-                for p in found["params"]:
-                    distributed.all_reduce(p.grad if p.grad is not None else torch.zeros_like(p))
+        total = spread.total(total, self.device)
         parameters = [p for found in self.optimizer.param_groups for p in found["params"]]
+        spread.sum_gradients(parameters)
         torch.nn.utils.clip_grad_norm_(parameters, self.config.max_grad_norm)
         self.optimizer.step()
         self.model.encoder.allocate(self.state["step"] + 1)
@@ -258,7 +256,7 @@ class Training:
 
     def look(self) -> None:
         """Measure on the valid part; keep the weights when they are the best so far."""
-        told, _rows = self.evaluate("valid")
+        told = spread.leaders(self.evaluate("valid")[0])
         better = told[self.objective.main] > self.state["best"] + 1e-5
         if better:
             self.state.update(best=told[self.objective.main], best_step=self.state["step"], bad=0)
@@ -274,6 +272,7 @@ class Training:
         """Train to the end (or the patience's), then write the result. Raises TrainingCancelled."""
         config, state = self.config, self.state
         resumed = self.resume()
+        spread.wait()  # or the leader writes a new checkpoint while another still reads
         state = self.state
         self.log.tell(
             "resumed" if resumed else "start", total=self.total, step=state["step"], bf16=self.bf16, device=str(self.device),
@@ -286,8 +285,9 @@ class Training:
             for group in self._steps(state["epoch"])[state["step_in_epoch"] :]:
                 if state["step"] >= self.total:
                     break
-                if (self.run / "cancel").exists():
+                if spread.any_says((self.run / "cancel").exists(), self.device):
                     self.checkpoint()
+                    spread.wait()
                     raise TrainingCancelled
                 loss, count = self.step(group)
                 seen += count
@@ -359,6 +359,9 @@ def main() -> int:
     log = RunLog(run)
     try:
         spec = json.loads((run / "spec.json").read_text(encoding="utf-8"))
+        # Under DP-SGD each process would draw a sample and noise of its own, and the accountant counts one.
+        if spec["config"].get("dp_noise") and not spread.alone():
+            return 0
         if spec["config"].get("trials"):
             from ml.engines.search import search
 
@@ -366,11 +369,13 @@ def main() -> int:
         else:
             Training(run, spec).train()
     except TrainingCancelled:
-        log.tell("cancelled")
+        if spread.rank() == 0:
+            log.tell("cancelled")
         return 3
     except Exception as error:
         log.tell("failed", error=f"{type(error).__name__}: {error}")
         raise
+    spread.leave()
     return 0
 
 
