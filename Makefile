@@ -9,7 +9,7 @@ SUM = $(shell cat requirements.txt | cksum | cut -d' ' -f1)
 DEV_SUM = $(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run install install-dev css models test test-slow lint types bench bench-copy bench-preferences bench-reviews bench-review-import bench-train bench-offtopic bench-experiments bench-api backup restore messages clean
+.PHONY: help demo run install install-dev css test test-slow lint types bench bench-copy bench-preferences bench-reviews bench-review-import bench-train bench-offtopic bench-experiments bench-api backup restore messages clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'

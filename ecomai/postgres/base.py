@@ -13,8 +13,6 @@ PLANS_KEPT = 5.0  # seconds
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    plans_until = 0.0
-
     def is_usable(self) -> bool:
         """Asks a kept connection for a `SELECT 1` only where its socket has something to read.
 
@@ -37,8 +35,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.close_if_health_check_failed()
         self.ensure_connection()
         with self.wrap_database_errors, self._prepare_cursor(Cursor(self.connection)) as cursor:
-            if (now := time.monotonic()) >= self.plans_until:
+            # Told by the connection itself: a pool hands it from thread to thread.
+            if (now := time.monotonic()) >= getattr(self.connection, "plans_until", 0.0):
                 self.connection.execute("DISCARD PLANS", prepare=False)
-                self.plans_until = now + PLANS_KEPT
+                self.connection.plans_until = now + PLANS_KEPT
             cursor.execute(sql, values)
             return cursor.fetchall()

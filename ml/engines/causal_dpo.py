@@ -278,7 +278,7 @@ def _data(model: CompletionModel, pairs: Sequence[PreferencePair], reference: Te
     ])  # fmt: skip
 
 
-def arguments(config: LoraTrainConfig, folder: Path) -> DPOConfig:
+def arguments(config: LoraTrainConfig, folder: Path, bf16: bool) -> DPOConfig:
     """The settings as trl names them. Each step is told; checkpoints come in between the epochs."""
     at_once = min(PAIRS_AT_ONCE, config.pairs_per_step)
     kept = config.chosen_weight > 0
@@ -289,7 +289,7 @@ def arguments(config: LoraTrainConfig, folder: Path) -> DPOConfig:
         gradient_accumulation_steps=math.ceil(config.pairs_per_step / at_once), lr_scheduler_type="cosine",
         warmup_steps=config.warmup_share, weight_decay=config.weight_decay, max_grad_norm=config.max_grad_norm,
         adam_beta2=0.98, eval_strategy="epoch", save_strategy="steps", save_steps=config.checkpoint_every, save_total_limit=2,
-        logging_strategy="steps", logging_steps=1, bf16=True, use_cpu=not torch.cuda.is_available(), seed=config.seed,
+        logging_strategy="steps", logging_steps=1, bf16=bf16, use_cpu=not torch.cuda.is_available(), seed=config.seed,
         data_seed=config.seed, gradient_checkpointing=False, max_length=None, report_to=[], disable_tqdm=True,
         dataloader_pin_memory=False, push_to_hub=False,
     )  # fmt: skip
@@ -343,7 +343,7 @@ def train(
     first = reference["held"]
     follow = _Follow(out, config, math.inf, check, progress)
     trainer = _Trainer(
-        model, args=arguments(config, work), train_dataset=_data(model, learned, reference["train"]),
+        model, args=arguments(config, work, model.bf16), train_dataset=_data(model, learned, reference["train"]),
         eval_dataset=_data(model, held, first),
     )  # fmt: skip
     resume = _checkpoint(work)

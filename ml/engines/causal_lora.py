@@ -22,6 +22,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ml.configs import LoraTrainConfig
 from ml.engines.packing import Packed, PrefixExample, pack
+from ml.engines.precision import bf16_is_fast
 
 Progress = Callable[[dict], None]
 
@@ -49,11 +50,14 @@ def read_examples(path: Path) -> list[PrefixExample]:
 
 
 class CompletionModel:
-    """A base with a fresh or loaded adapter, its tokenizer, and the loss of a packed sequence."""
+    """A base with a fresh or loaded adapter, its tokenizer, and the loss of a packed sequence. The base is in bf16 where
+    the chip multiplies that, else in fp32."""
 
-    def __init__(self, base_dir: Path, config: LoraTrainConfig, dtype: torch.dtype = torch.bfloat16):
+    def __init__(self, base_dir: Path, config: LoraTrainConfig, dtype: torch.dtype | None = None):
         self.config = config
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.bf16 = bf16_is_fast(self.device)
+        dtype = dtype or (torch.bfloat16 if self.bf16 else torch.float32)
         self.tokenizer = AutoTokenizer.from_pretrained(base_dir)
         base = AutoModelForCausalLM.from_pretrained(base_dir, dtype=dtype, attn_implementation="sdpa")
         base.config.use_cache = False
@@ -80,7 +84,7 @@ class CompletionModel:
         The masks are the same for both kinds of layer: sequences are no longer than the sliding window.
         """
         ids, positions, mask, labels = (t.to(self.device) for t in packed.tensors())
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
             hidden = self.inner.model(
                 input_ids=ids,
                 position_ids=positions,

@@ -26,6 +26,7 @@ from ml.engines.batches import TextData, load_tokenizer, read_rows
 from ml.engines.calibration import calibrate
 from ml.engines.causal_lora import TrainingCancelled, _checkpoint_folder, _replace
 from ml.engines.objectives import OBJECTIVES, Model, Objective
+from ml.engines.precision import bf16_is_fast
 from ml.engines.results import base_of, heads_of, save_result
 from ml.engines.run_log import RunLog
 
@@ -39,13 +40,6 @@ def learning_rate(step: int, total: int, config: TextTrainConfig) -> float:
     if config.schedule == "constant":
         return 1.0
     return 1 - share if config.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * share))
-
-
-def bf16_is_fast(device: torch.device) -> bool:
-    """Whether the chip multiplies bfloat16 itself."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
 
 
 class Training:

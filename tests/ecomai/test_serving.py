@@ -150,7 +150,7 @@ def test_a_statement_is_prepared_once_for_a_connection():
 def test_a_plan_made_for_an_empty_table_is_made_anew_when_rows_have_come(monkeypatch):
     now = SimpleNamespace(at=1000.0)
     monkeypatch.setattr(base, "time", SimpleNamespace(monotonic=lambda: now.at))
-    monkeypatch.setattr(connection, "plans_until", 0.0)
+    monkeypatch.setattr(connection.connection, "plans_until", 0.0, raising=False)
     with connection.cursor() as cursor:
         cursor.execute("CREATE TEMPORARY TABLE seen (id bigint PRIMARY KEY, text text)")
         cursor.execute("ANALYZE seen")

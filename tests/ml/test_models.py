@@ -306,6 +306,25 @@ def test_packed_losses_are_those_of_the_separate_sequences(base):
     assert float(together) == pytest.approx(sum(float(loss) for loss, _n in apart), rel=0.01)
 
 
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_writer_is_trained_in_bf16_only_where_the_chip_multiplies_it(base, fast, tmp_path, monkeypatch):
+    import torch
+
+    from ml.configs import LoraTrainConfig
+    from ml.engines import causal_dpo, causal_lora
+
+    monkeypatch.setattr(causal_lora, "bf16_is_fast", lambda device: fast)
+    model = causal_lora.CompletionModel(base, LoraTrainConfig())
+    assert model.inner.lm_head.weight.dtype == (torch.bfloat16 if fast else torch.float32)
+    assert causal_dpo.arguments(LoraTrainConfig(objective="dpo"), tmp_path, model.bf16).bf16 is fast
+    if not fast:  # elsewhere one pass in bf16 takes minutes
+        seen = []
+        model.inner.lm_head.register_forward_hook(lambda module, given, out: seen.append(out.dtype))
+        with torch.no_grad():
+            model.loss(model.packed(examples(), None)[0])
+        assert seen == [torch.float32]
+
+
 @pytest.mark.slow
 def test_a_killed_training_ends_with_the_weights_of_one_that_was_never_killed(base, tmp_path):
     from safetensors.torch import load_file
