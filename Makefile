@@ -1,6 +1,8 @@
 # Every command of the project. `make help` lists them.
 PYTHON ?= python3
 PIP_ARGS ?=
+# Byte code is written for what is used, when it is first used: for all of it that takes a minute and a half.
+PIP_INSTALL := -m pip install --disable-pip-version-check --no-compile
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -27,12 +29,12 @@ $(VENV)/bin/python:
 install: $(VENV)/bin/python
 	@if [ "$$(cat $(STAMP) 2>/dev/null)" != "$(SUM)" ] && [ "$$(cat $(DEV_STAMP) 2>/dev/null)" != "$(DEV_SUM)" ]; then \
 	  echo "installing the pinned packages (about 2 GB the first time) …"; \
-	  $(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -r requirements.txt && echo "$(SUM)" > $(STAMP); fi
+	  $(BIN)/python $(PIP_INSTALL) $(PIP_ARGS) -r requirements.txt && echo "$(SUM)" > $(STAMP); fi
 
 install-dev: $(VENV)/bin/python
 	@if [ "$$(cat $(DEV_STAMP) 2>/dev/null)" != "$(DEV_SUM)" ]; then \
 	  echo "installing the pinned packages (about 2 GB the first time) …"; \
-	  $(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -r requirements-dev.txt && echo "$(DEV_SUM)" > $(DEV_STAMP); fi
+	  $(BIN)/python $(PIP_INSTALL) $(PIP_ARGS) -r requirements-dev.txt && echo "$(DEV_SUM)" > $(DEV_STAMP); fi
 
 css: install ## build the stylesheet
 	$(BIN)/python -m devstack css
