@@ -19,6 +19,11 @@ def step(title: str, *command: str, env: dict[str, str] | None = None) -> int:
     return subprocess.run(command, env={**os.environ, **(env or {})}).returncode
 
 
+def beside(most: int) -> list[str]:
+    """Test processes beside each other, one a core; a file's tests share one."""
+    return ["-n", str(min(most, os.cpu_count() or 1)), "--dist", "loadfile"]
+
+
 def main() -> int:
     python = sys.executable
     codes = [
@@ -27,23 +32,10 @@ def main() -> int:
         step("deployment check", python, "manage.py", "check", "--deploy", "--fail-level", "WARNING", env=LINT_ENV),
         step("migrations", python, "manage.py", "makemigrations", "--check", "--dry-run"),
         step("models", python, "-m", "tests.prepare"),
-        step(
-            "tests",
-            python,
-            "-m",
-            "pytest",
-            "-m",
-            "not browser and not training",
-            "-q",
-            "--durations=8",
-            "-n",
-            str(min(4, os.cpu_count() or 1)),
-            "--dist",
-            "loadfile",
-        ),
+        step("tests", python, "-m", "pytest", "-m", "not browser and not training", "-q", "--durations=8", *beside(4)),
     ]
     if shutil.which("chromium") or shutil.which("google-chrome"):
-        codes.append(step("browser tests", python, "-m", "pytest", "-m", "browser", "-q", "--durations=5"))
+        codes.append(step("browser tests", python, "-m", "pytest", "-m", "browser", "-q", "--durations=5", *beside(2)))
     else:
         print("\nNo chromium here, so the browser tests did not run. Debian, Ubuntu: apt-get install chromium")
     return next((code for code in codes if code), 0)
