@@ -20,8 +20,9 @@ def step(title: str, *command: str, env: dict[str, str] | None = None) -> int:
 
 
 def beside(most: int) -> list[str]:
-    """Test processes beside each other, one a core; a file's tests share one."""
-    return ["-n", str(min(most, os.cpu_count() or 1)), "--dist", "loadfile"]
+    """Test processes beside each other, one a core; a file's tests share one. Files come in their order: those of many
+    tests first would leave the longest, which hold one or two, to the end."""
+    return ["-n", str(min(most, os.cpu_count() or 1)), "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 def main() -> int:
