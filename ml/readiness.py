@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from ml import capabilities, registry, sources
+from ml import registry, sources
 
 
 def models_ready() -> tuple[bool, str]:
@@ -11,11 +11,10 @@ def models_ready() -> tuple[bool, str]:
     missing = [name for name in names if not sources.is_prepared(name)]
     if missing:
         return False, f"not prepared: {', '.join(missing)}"
-    if settings.GENERATOR_BACKEND == "local":
-        for capability in capabilities.names():
-            version = registry.live(capability)
-            if version is None:
-                return False, f"no live version for {capability}"
-            if not (registry.folder(version) / "model.bin").exists():
-                return False, f"files of {version.label} are missing"
+    for capability in registry.shipped():
+        version = registry.live(capability.name)
+        if version is None:
+            return False, f"no live version for {capability.name}"
+        if not (registry.folder(version) / "model.bin").exists():
+            return False, f"files of {version.label} are missing"
     return True, "ready"

@@ -117,14 +117,12 @@ def _digest(weights: Path) -> str:
     return hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
 
 
-def _house_artefact(found: Capability, card: Path, progress: sources.Progress) -> tuple[str, str, dict] | None:
+def _house_artefact(found: Capability, card: Path, progress: sources.Progress) -> tuple[str, str, dict]:
     """(label, path below MODELS_DIR, metrics) of the house version, merged and converted if it isn't yet; the plain base
-    where the shipped one doesn't fit and a plain base can do the work; else None."""
+    where the shipped one doesn't fit (a base of `shipped` can do the work)."""
     base = found.base_name
     told, weights = _told(card), _weights(card)
     if weights is None or told.get("base") != base:
-        if found.base != "GENERATOR":
-            return None
         return f"{base} (base)", str(sources.prepare(base, progress=progress).relative_to(settings.MODELS_DIR)), {}
     digest = _digest(weights)
     target = settings.MODELS_DIR / "house" / f"{found.name}-{digest}"
@@ -157,6 +155,22 @@ def _convert_house(found: Capability, card: Path, target: Path, progress: source
     progress(sources.Step(name, "convert", 1, 1, 0.0))
 
 
+def shipped() -> list[Capability]:
+    """Capabilities that come with something to serve here: a house version that fits the base, or a base that can do the
+    work as it is. Another one, or one whose base was changed, serves nothing until a version of it is trained."""
+    out = []
+    for card in sorted(HOUSE.iterdir()):
+        if card.is_dir() and card.name in names():
+            found = capability(card.name)
+            if found.base == "GENERATOR":
+                fits = settings.GENERATOR_BACKEND == "local"
+            else:
+                fits = _told(card).get("base") == found.base_name
+            if fits:
+                out.append(found)
+    return out
+
+
 def register_house(progress: sources.Progress = lambda step: None) -> list[ModelVersion]:
     """Register the shipped house versions and make them live; the plain base where none is shipped and it can serve.
 
@@ -164,16 +178,9 @@ def register_house(progress: sources.Progress = lambda step: None) -> list[Model
     the same base that a person promoted by hand stays live.
     """
     out = []
-    for card in sorted(HOUSE.iterdir()):
-        if not card.is_dir() or card.name not in names():
-            continue
-        found = capability(card.name)
-        if found.base == "GENERATOR" and settings.GENERATOR_BACKEND != "local":
-            continue
-        artefact = _house_artefact(found, card, progress)
-        if artefact is None:
-            continue
-        label, path, metrics = artefact
+    for found in shipped():
+        card = HOUSE / found.name
+        label, path, metrics = _house_artefact(found, card, progress)
         trained = str(card) if metrics else ""
         existing = ModelVersion.objects.filter(capability=found.name, store=None, label=label).first()
         if existing is None:

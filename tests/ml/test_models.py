@@ -194,6 +194,19 @@ def test_an_adapter_is_not_put_on_another_base(house, settings, tmp_path):
         shutil.rmtree(target.parent)
 
 
+def test_what_comes_with_the_app_makes_it_ready_and_what_a_store_has_to_train_is_not_waited_for(
+    house, client, settings
+):
+    assert client.get("/readyz").json()["checks"]["models"] == "ok"
+    assert registry.live("copy_ranking") is None, "nothing is shipped for it"
+    ModelVersion.objects.filter(pk=house.pk).update(status="ready")
+    assert client.get("/readyz").json()["checks"]["models"] == "no live version for copy"
+    settings.GENERATOR_BACKEND = "openai"
+    assert client.get("/readyz").json()["checks"]["models"] == "ok"
+    ModelVersion.objects.filter(capability="reviews").update(status="ready")
+    assert client.get("/readyz").json()["checks"]["models"] == "no live version for reviews"
+
+
 @pytest.mark.slow
 def test_a_kill_before_the_check_of_the_converted_house_model_is_made_good(house):
     checked = registry.folder(house) / "agreement.json"
