@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from ecomai.models import Job, Store
 from ecomai.permissions import PERMISSIONS, allowed
@@ -61,7 +62,7 @@ def _groups(store: Store, can: set[str], path: str) -> list[Group]:
             ],
         ),
         (
-            _("Copy"),
+            pgettext("texts that sell", "Copy"),
             [
                 (_("Ad copy"), "products:copy_requests", "copy", "copy.view"),
                 (_("Experiments"), "products:experiments", "compare", "experiments.view"),

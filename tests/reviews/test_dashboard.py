@@ -114,6 +114,19 @@ def test_hidden_reviews_are_listed_only_when_asked_for(alice, as_user, told):
     assert "24 reviews" in shown and "hidden" in shown
 
 
+def test_pairs_to_compare_are_offered_once_each(store, alice, as_user, told, mug):
+    for name, count in (("Plain cup", 12), ("Oak tray", 6)):
+        other = make_product(store, name)
+        effective.refresh([
+            make_review(store, f"{name} {i}", product=other, written_at=now() - timedelta(days=2)).pk for i in range(count)
+        ])  # fmt: skip
+    page = as_user(alice).get("/s/alice/reviews/dashboard/compare/")
+    offered = re.findall(r'href="\?one=(\d+)&amp;two=(\d+)"', page.content.decode())
+    assert len(offered) == 2 and {one for one, _two in offered} == {str(mug.pk)}
+    text = text_of(page)
+    assert "Stoneware mug against Plain cup" in text and "Stoneware mug against Oak tray" in text
+
+
 def test_two_products_are_compared(store, alice, as_user, told, mug):
     other = make_product(store, "Plain cup")
     made = [make_review(store, f"Fine {i}", product=other, written_at=now() - timedelta(days=2)) for i in range(12)]
