@@ -19,7 +19,7 @@ from ml.models import TrainingRun
 from tests.ml.test_text_training import _events, _run, _train
 from tests.ml.test_training import _engines, _in_thread, _until
 
-pytestmark = pytest.mark.training
+pytestmark = [pytest.mark.training, pytest.mark.timeout(900)]
 SAME = {"method": "lora", "epochs": 2, "learning_rate": 1e-3, "precision": "fp32", "dropout": 0.0, "patience": 9}
 
 
