@@ -75,5 +75,6 @@ def _study(run: Path, config: TextTrainConfig) -> optuna.Study:
 
 
 def _tried(study: optuna.Study) -> int:
-    """Trials that came to their end; one that was killed is tried no more, another takes its place."""
-    return sum(t.state == optuna.trial.TrialState.COMPLETE for t in study.trials)
+    """Trials that came to their end, one whose value was no number among them; for one that was killed another comes."""
+    ended = optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.FAIL
+    return sum(t.state in ended for t in study.trials)
