@@ -2,13 +2,26 @@
 step. No Django here. Alone, each function answers at once."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
 from torch import distributed
 
 T = TypeVar("T")
+
+
+class Parted(Exception):
+    """Another process of this training is gone; if it failed, it has said why itself."""
+
+
+@contextmanager
+def _together() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise Parted(str(error)) from error
 
 
 def rank() -> int:
@@ -51,6 +64,7 @@ def leave() -> None:
         distributed.destroy_process_group()
 
 
+@_together()
 def wait() -> None:
     """Until all are here. Torchrun ends the rest when one process ends badly, whatever they are writing."""
     if world() > 1:
@@ -68,6 +82,7 @@ def leader_first(work: Callable[[], T]) -> T:
     return found
 
 
+@_together()
 def any_says(mine: bool, device: torch.device) -> bool:
     """Whether one of the processes says yes: the same answer in all of them."""
     if world() < 2:
@@ -77,6 +92,7 @@ def any_says(mine: bool, device: torch.device) -> bool:
     return bool(told.item())
 
 
+@_together()
 def leaders(value: T) -> T:
     """The leader's value in every process: two that computed it themselves might differ in the last digit, and then do
     different things."""
@@ -87,6 +103,7 @@ def leaders(value: T) -> T:
     return told[0]
 
 
+@_together()
 def total(mine: float, device: torch.device) -> float:
     """The sum over the processes."""
     if world() < 2:
@@ -96,6 +113,7 @@ def total(mine: float, device: torch.device) -> float:
     return float(told.item())
 
 
+@_together()
 def same_weights(model: torch.nn.Module) -> None:
     """The leader's trainable weights in every process: adapters and heads begin with random numbers."""
     if world() > 1:
@@ -104,6 +122,7 @@ def same_weights(model: torch.nn.Module) -> None:
                 distributed.broadcast(p.data, 0)
 
 
+@_together()
 def sum_gradients(parameters: list[torch.nn.Parameter]) -> None:
     """Every parameter's gradient becomes the sum over the processes."""
     if world() < 2:

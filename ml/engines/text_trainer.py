@@ -366,6 +366,8 @@ def main() -> int:
         if spread.rank() == 0:
             log.tell("cancelled")
         return 3
+    except spread.Parted:
+        raise  # killed, the run goes on; told as failed, it would end
     except Exception as error:
         log.tell("failed", error=f"{type(error).__name__}: {error}")
         raise
